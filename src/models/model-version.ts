@@ -1,0 +1,49 @@
+import type { Embedder } from '../embedding/embedder.js';
+import type { Collection } from '../vectors/store.js';
+
+/** The part that a version plays. `STABLE` answers by default; `CANDIDATE` is on trial; `IDLE` answers only by name. */
+export type ModelRole = 'STABLE' | 'CANDIDATE' | 'IDLE';
+
+/** `LOADING` and `FAILED` versions answer MODEL_VERSION_UNAVAILABLE. */
+export type ModelHealth = 'LOADING' | 'READY' | 'FAILED';
+
+/** What clients may know of a model version. */
+export interface ModelVersion {
+  readonly id: string;
+  readonly name: string;
+  readonly dimension: number;
+  readonly maxTokens: number;
+  readonly role: ModelRole;
+  /** Share of the requests without a version of their own that it answers, 0 to 1. */
+  readonly traffic: number;
+  readonly health: ModelHealth;
+  /** When it stops answering; null while nobody has decided. */
+  readonly sunsetAt: Date | null;
+  /** SHA-256 over the digests of its files; '' while it has never loaded. */
+  readonly digest: string;
+}
+
+/** A version that can answer: its embedder and the vectors that this embedder made. */
+export interface ServedModel {
+  readonly version: ModelVersion;
+  readonly embedder: Embedder;
+  readonly collection: Collection;
+}
+
+/** The versions behind this gateway. */
+export interface ModelRegistry {
+  /** All versions, failed ones too, in the order of the config. */
+  versions(): ModelVersion[];
+  /**
+   * The version that `reference` (an id, or the alias `stable` or `candidate`) names; null lets the traffic policy choose.
+   * Throws MODEL_VERSION_NOT_FOUND, or MODEL_VERSION_UNAVAILABLE when it is known and can't answer.
+   */
+  resolve(reference?: string | null): ServedModel;
+  /** Every version that can answer now. */
+  served(): ServedModel[];
+  /** True when every configured version can answer and its embedder is ready. */
+  ready(): boolean;
+  /** For operators: why versions can't answer, by id. Never sent to clients. */
+  faults(): Record<string, string>;
+  close(): Promise<void>;
+}

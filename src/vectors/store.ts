@@ -1,0 +1,88 @@
+import type { FieldType } from '../catalogue/catalogue.js';
+import type { Item } from '../catalogue/item.js';
+import type { Filter, FilterOperator } from './filter.js';
+
+/** A field that filters may name, with the type that decides its column. */
+export interface IndexedField {
+  readonly name: string;
+  readonly type: FieldType;
+}
+
+/** What a collection holds: the vectors of one model over one catalogue. */
+export interface CollectionSpec {
+  /** `[A-Za-z0-9_]{1,200}`; holds entity, model id and digest, so two models never share a collection. */
+  readonly name: string;
+  readonly dimension: number;
+  readonly fields: readonly IndexedField[];
+}
+
+export interface VectorRecord {
+  readonly item: Item;
+  /** L2-normalised, `[dimension]`. */
+  readonly vector: Float32Array;
+  /** Hash of everything that the record was made from; equal means unchanged. */
+  readonly hash: string;
+}
+
+export interface Hit {
+  readonly id: string;
+  /** Cosine similarity, -1 to 1; higher is closer. */
+  readonly score: number;
+}
+
+export interface SearchOptions {
+  /** How many hits a query gets at most. */
+  readonly limit: number;
+  readonly filter?: Filter;
+  readonly signal?: AbortSignal;
+}
+
+/** What a store can do; callers ask here instead of finding out by failing. */
+export interface StoreCapabilities {
+  readonly filters: ReadonlySet<FilterOperator>;
+  /** The most queries that one search call takes. */
+  readonly maxQueries: number;
+  /** The most records that one upsert call takes. */
+  readonly maxUpsert: number;
+  /** Whether records survive the process. */
+  readonly persistent: boolean;
+  /** Whether a search is exact; otherwise it is approximate above some size. */
+  readonly exact: boolean;
+}
+
+/** The records of one model version. All ids are the catalogue's keys. */
+export interface Collection {
+  readonly spec: CollectionSpec;
+  /**
+   * Inserts records or replaces those with the same id, all or none of this call. Throws UPSTREAM_UNAVAILABLE when the store can't be
+   * reached; a record whose vector has another dimension is BAD_USER_INPUT.
+   */
+  upsert(records: readonly VectorRecord[]): Promise<void>;
+  /** Deletes by id; ids that are not there are no error. Answers how many were there. */
+  delete(ids: readonly string[]): Promise<number>;
+  /** Items in the order of `ids`; null where there is none. */
+  fetch(ids: readonly string[]): Promise<(Item | null)[]>;
+  /** Vectors in the order of `ids`; null where there is none. */
+  vectors(ids: readonly string[]): Promise<(Float32Array | null)[]>;
+  /** Content hashes in the order of `ids`; null where there is none. */
+  hashes(ids: readonly string[]): Promise<(string | null)[]>;
+  /** For each of `queries` (`[n][dimension]`) its nearest records by cosine, best first, ties by id. */
+  search(queries: readonly Float32Array[], options: SearchOptions): Promise<Hit[][]>;
+  count(filter?: Filter): Promise<number>;
+  /** Compacts files and builds or refreshes the index where the size calls for it. Safe at any time. */
+  optimize(): Promise<void>;
+}
+
+/** A vector database, embedded or remote. */
+export interface VectorStore {
+  readonly name: string;
+  readonly capabilities: StoreCapabilities;
+  /** Opens a collection, made on first use. One that exists with another dimension or other fields is an error that says what to do. */
+  open(spec: CollectionSpec): Promise<Collection>;
+  /** Names of all collections. */
+  list(): Promise<string[]>;
+  drop(name: string): Promise<void>;
+  /** Resolves when the store answers; rejects with UPSTREAM_UNAVAILABLE. */
+  check(): Promise<void>;
+  close(): Promise<void>;
+}
