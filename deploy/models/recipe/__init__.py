@@ -1,0 +1,1 @@
+"""How the two default embedding-model bundles are made. `build.py` one folder up is the entry."""
