@@ -172,7 +172,7 @@ export const configSchema = z.strictObject({
     .prefault({}),
   import: z
     .strictObject({
-      batchSize: count.default(512).describe('Rows that an import embeds and writes at once.'),
+      batchSize: count.default(2_048).describe('Rows that an import embeds and writes at once.'),
       maxLineBytes: count
         .default(4_194_304)
         .describe('Longest line of a file, in bytes; longer ones are rejected.'),

@@ -8,7 +8,7 @@ import {
   type ObservableGauge,
   type Span,
   type Tracer,
-  SpanKind,
+  type SpanKind,
   SpanStatusCode,
   context,
   createNoopMeter,

@@ -1,0 +1,25 @@
+import type { Retrieval } from '../src/search/retrieval.js';
+import type { LoaderOptions } from './batch.js';
+import { type EmbeddingLoader, createEmbeddingLoader } from './embedding.js';
+import { type ItemLoader, createItemLoader } from './item.js';
+import { type NeighboursLoader, createNeighboursLoader } from './neighbours.js';
+import { type VectorLoader, createVectorLoader } from './vector.js';
+
+/** One request's batched ways to models and stores. Each merges the loads of one tick, and remembers for the request's life. */
+export interface Loaders extends Retrieval {
+  readonly embedding: EmbeddingLoader;
+  readonly neighbours: NeighboursLoader;
+  readonly vectors: VectorLoader;
+  readonly item: ItemLoader;
+}
+
+/** Makes the loaders of one request; share them with no other, since they remember what they loaded. */
+export function createLoaders(options: LoaderOptions): Loaders {
+  return {
+    signal: options.signal,
+    embedding: createEmbeddingLoader(options),
+    neighbours: createNeighboursLoader(options),
+    vectors: createVectorLoader(options),
+    item: createItemLoader(options),
+  };
+}

@@ -1,0 +1,35 @@
+import type { EntitySource } from '../schema/entity.js';
+import type { ConnectionSource } from '../schema/page.js';
+import type { Item } from '../src/catalogue/item.js';
+import type { ResultPage } from '../src/search/paging.js';
+import type { RequestContext } from './context.js';
+
+/** A page as the connection that clients see. Items are loaded only when asked for, all of a page in one batch. */
+export function toConnection(page: ResultPage, { loaders }: RequestContext): ConnectionSource {
+  const { hits, model, hasNextPage, hasPreviousPage, took } = page;
+  const node = async (id: string): Promise<EntitySource | null> =>
+    toEntity(await loaders.item.load(id, model));
+  const cursorOrNull = (index: number): string | null =>
+    hits[index] === undefined ? null : page.cursor(index);
+  return {
+    edges: hits.map(({ id, score }, index) => ({
+      score,
+      cursor: () => page.cursor(index),
+      node: () => node(id),
+    })),
+    nodes: () => hits.map(({ id }) => node(id)),
+    pageInfo: {
+      hasNextPage,
+      hasPreviousPage,
+      startCursor: () => cursorOrNull(0),
+      endCursor: () => cursorOrNull(hits.length - 1),
+    },
+    modelVersion: model.version,
+    took,
+  };
+}
+
+/** An item as its GraphQL entity. */
+export function toEntity(item: Item | null): EntitySource | null {
+  return item === null ? null : { ...item.fields, id: item.id };
+}

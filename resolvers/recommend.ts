@@ -1,0 +1,58 @@
+import { Arg, Args, type ClassType, Ctx, Query, Resolver } from 'type-graphql';
+import { ExampleInput, RECOMMEND_STRATEGY } from '../schema/example.js';
+import type { ConnectionSource, PageArguments } from '../schema/page.js';
+import type { Example } from '../src/search/recommend.js';
+import type { RecommendStrategy } from '../src/search/strategies.js';
+import type { RequestContext } from './context.js';
+import { recommendCost } from './cost.js';
+import type { EntityTypes } from './entity-types.js';
+import { toConnection } from './page.js';
+
+/** Makes the resolver of `Query.recommend`. */
+export function createRecommendResolver({ connection, pageArguments, readFilter }: EntityTypes): ClassType {
+  @Resolver()
+  class RecommendResolver {
+    @Query(() => connection, {
+      nullable: true,
+      complexity: recommendCost,
+      description:
+        'Finds items like the liked examples and unlike the disliked ones. Examples named by id never come back.',
+    })
+    async recommend(
+      // type-graphql lists arguments from the last parameter to the first.
+      @Ctx() context: RequestContext,
+      @Args(() => pageArguments) { filter, first, after, modelVersion }: PageArguments,
+      @Arg('strategy', () => RECOMMEND_STRATEGY, {
+        defaultValue: RECOMMEND_STRATEGY.AVERAGE_VECTOR,
+        description: 'How the examples make a ranking.',
+      })
+      strategy: RecommendStrategy,
+      @Arg('dislike', () => [ExampleInput], { defaultValue: [], description: 'What to be far from.' })
+      dislike: ExampleInput[],
+      @Arg('like', () => [ExampleInput], { defaultValue: [], description: 'What to be near to.' })
+      like: ExampleInput[],
+    ): Promise<ConnectionSource> {
+      const page = await context.recommend.page(
+        {
+          like: like.map(toExample),
+          dislike: dislike.map(toExample),
+          strategy,
+          filter: readFilter(filter, context.limits),
+          first,
+          after,
+          modelVersion,
+        },
+        context.loaders,
+      );
+      return toConnection(page, context);
+    }
+  }
+  return RecommendResolver;
+}
+
+/** GraphQL has made sure that exactly one field is there (`@oneOf`). */
+function toExample({ id, text, vector }: ExampleInput): Example {
+  if (typeof id === 'string') return { kind: 'id', id };
+  if (typeof text === 'string') return { kind: 'text', text };
+  return { kind: 'vector', vector: vector ?? new Float32Array() };
+}

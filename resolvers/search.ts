@@ -1,0 +1,32 @@
+import { GraphQLString } from 'graphql';
+import { Arg, Args, type ClassType, Ctx, Query, Resolver } from 'type-graphql';
+import type { ConnectionSource, PageArguments } from '../schema/page.js';
+import type { RequestContext } from './context.js';
+import { pageCost } from './cost.js';
+import type { EntityTypes } from './entity-types.js';
+import { toConnection } from './page.js';
+
+/** Makes the resolver of `Query.search`. */
+export function createSearchResolver({ connection, pageArguments, readFilter }: EntityTypes): ClassType {
+  @Resolver()
+  class SearchResolver {
+    @Query(() => connection, {
+      nullable: true,
+      complexity: pageCost,
+      description: 'Finds items by meaning: the items nearest to a query in words, best first.',
+    })
+    async search(
+      // type-graphql lists arguments from the last parameter to the first.
+      @Ctx() context: RequestContext,
+      @Args(() => pageArguments) { filter, first, after, modelVersion }: PageArguments,
+      @Arg('query', () => GraphQLString, { description: 'What to look for, in plain words.' }) query: string,
+    ): Promise<ConnectionSource> {
+      const page = await context.search.page(
+        { query, filter: readFilter(filter, context.limits), first, after, modelVersion },
+        context.loaders,
+      );
+      return toConnection(page, context);
+    }
+  }
+  return SearchResolver;
+}

@@ -1,0 +1,54 @@
+import 'reflect-metadata';
+import type { GraphQLSchema } from 'graphql';
+import { buildSchema } from 'type-graphql';
+import type { RequestContext } from '../resolvers/context.js';
+import { entitiesCost } from '../resolvers/cost.js';
+import { EmbedResolver } from '../resolvers/embed.js';
+import { createEntityTypes } from '../resolvers/entity-types.js';
+import { ModelResolver } from '../resolvers/model.js';
+import { toEntity } from '../resolvers/page.js';
+import { createProductResolver } from '../resolvers/product.js';
+import { createRecommendResolver } from '../resolvers/recommend.js';
+import { createSearchResolver } from '../resolvers/search.js';
+import type { Catalogue } from '../src/catalogue/catalogue.js';
+import { badInput } from '../src/errors.js';
+import { type EntityReference, toSubgraph } from './subgraph.js';
+
+/** Makes the schema that serves a catalogue: a federation subgraph whose entity, filter and connection are generated from it. */
+export async function createSchema({ catalogue }: { readonly catalogue: Catalogue }): Promise<GraphQLSchema> {
+  const types = createEntityTypes(catalogue);
+  const base = await buildSchema({
+    resolvers: [
+      createSearchResolver(types),
+      createRecommendResolver(types),
+      EmbedResolver,
+      createProductResolver(catalogue.entity, types),
+      ModelResolver,
+    ],
+    // GraphQL's own types check all that is checked here.
+    validate: false,
+  });
+  const query = base.getQueryType();
+  // type-graphql has no place for it.
+  if (query) query.description = 'Search, recommendation and embeddings, by any version of the model.';
+  return toSubgraph<RequestContext>(base, {
+    entities: {
+      [catalogue.entity]: async (reference, { loaders }) =>
+        toEntity(await loaders.item.load(keyOf(reference))),
+      ModelVersion: (reference, { registry }) => {
+        const id = keyOf(reference);
+        return registry.versions().find((version) => version.id === id) ?? null;
+      },
+    },
+    shareable: ['PageInfo'],
+    oneOf: ['ExampleInput', 'EmbedInput'],
+    entitiesCost,
+  });
+}
+
+/** `_Any` lets anything through. */
+function keyOf({ id }: EntityReference): string {
+  if (typeof id === 'string') return id;
+  if (Number.isSafeInteger(id)) return String(id);
+  throw badInput('expected a representation with an id');
+}

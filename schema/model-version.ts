@@ -1,0 +1,70 @@
+import { GraphQLFloat, GraphQLString } from 'graphql';
+import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
+import type { ModelHealth, ModelRole, ModelVersion } from '../src/models/model-version.js';
+import { GraphQLDateTime } from './date-time.js';
+
+const MODEL_ROLE = { STABLE: 'STABLE', CANDIDATE: 'CANDIDATE', IDLE: 'IDLE' } as const satisfies Record<
+  ModelRole,
+  ModelRole
+>;
+const MODEL_HEALTH = { LOADING: 'LOADING', READY: 'READY', FAILED: 'FAILED' } as const satisfies Record<
+  ModelHealth,
+  ModelHealth
+>;
+
+registerEnumType(MODEL_ROLE, {
+  name: 'ModelRole',
+  description: 'The part that a model version plays.',
+  valuesConfig: {
+    STABLE: { description: 'Answers by default.' },
+    CANDIDATE: { description: 'On trial.' },
+    IDLE: { description: 'Answers only when it is asked for by name.' },
+  },
+});
+
+registerEnumType(MODEL_HEALTH, {
+  name: 'ModelHealth',
+  description: 'Whether a model version can answer.',
+  valuesConfig: {
+    LOADING: { description: 'Not yet: it answers MODEL_VERSION_UNAVAILABLE.' },
+    READY: { description: 'It answers.' },
+    FAILED: { description: 'It could not be loaded: it answers MODEL_VERSION_UNAVAILABLE.' },
+  },
+});
+
+/** A version of the embedding model, as clients see it. */
+@ObjectType('ModelVersion', {
+  description:
+    'A version of the embedding model. Vectors and scores of different versions can not be compared.',
+  simpleResolvers: true,
+})
+export class ModelVersionType implements Omit<ModelVersion, 'digest'> {
+  @Field(() => ID, { description: 'What `modelVersion` arguments take.' })
+  id!: string;
+
+  @Field(() => GraphQLString, { description: 'What people call it.' })
+  name!: string;
+
+  @Field(() => Int, { description: 'Numbers in its vectors; 0 while it has never loaded.' })
+  dimension!: number;
+
+  @Field(() => Int, { description: 'Tokens that it reads of a text; what follows is cut off.' })
+  maxTokens!: number;
+
+  @Field(() => MODEL_ROLE, { description: 'The part that it plays.' })
+  role!: ModelRole;
+
+  @Field(() => GraphQLFloat, {
+    description: 'Share of the requests without a version of their own that it answers, 0 to 1.',
+  })
+  traffic!: number;
+
+  @Field(() => MODEL_HEALTH, { description: 'Whether it can answer.' })
+  health!: ModelHealth;
+
+  @Field(() => GraphQLDateTime, {
+    nullable: true,
+    description: 'When it stops answering; null while that is open.',
+  })
+  sunsetAt!: Date | null;
+}

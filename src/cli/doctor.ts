@@ -1,0 +1,149 @@
+import { accessSync, constants, mkdirSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { createMemoryCache } from '../cache/memory.js';
+import { loadCatalogue } from '../catalogue/load.js';
+import type { Config } from '../config.js';
+import { openDomain, openStore } from '../main.js';
+import { readBundle } from '../models/bundle.js';
+import {
+  type CommonOptions,
+  EXIT,
+  action,
+  commandConfig,
+  describeFault,
+  withCommonOptions,
+} from './options.js';
+
+interface Check {
+  readonly name: string;
+  /** Answers what was found; throws what is wrong. */
+  readonly run: () => Promise<string>;
+  /** What to do when it fails. */
+  readonly mend: string;
+}
+
+/** `kindred doctor`: checks everything that serving needs and says how to mend what fails. */
+export function doctorCommand(): Command {
+  return withCommonOptions(new Command('doctor'))
+    .description('Check Node, model files, catalogue, store, cache and port, and say how to mend each.')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ kindred doctor
+  $ kindred doctor --config /etc/kindred/kindred.yaml
+
+Exit codes: 0 all is well; 1 at least one check failed; 2 wrong usage.`,
+    )
+    .action(
+      action(async (options: CommonOptions) => {
+        const config = commandConfig(options);
+        let failed = 0;
+        for (const { name, run, mend } of checks(config)) {
+          try {
+            console.log(`ok    ${name}: ${await run()}`);
+          } catch (error) {
+            failed++;
+            console.log(`FAIL  ${name}: ${describeFault(error).replace(/^kindred: /, '')}\n      ${mend}`);
+          }
+        }
+        console.log(failed === 0 ? 'All is well.' : `${failed} ${failed === 1 ? 'check' : 'checks'} failed.`);
+        return failed === 0 ? EXIT.ok : EXIT.failed;
+      }),
+    );
+}
+
+function checks(config: Config): Check[] {
+  return [
+    {
+      name: 'node',
+      mend: 'Install Node 20.19 or newer.',
+      run: () => {
+        const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+        if (major < 20 || (major === 20 && minor < 19))
+          throw new Error(`expected 20.19 or newer, received ${process.version}`);
+        return Promise.resolve(process.version);
+      },
+    },
+    {
+      name: 'data folder',
+      mend: 'Give a folder that this user may write with KINDRED_DATA or --data.',
+      run: () => {
+        mkdirSync(config.data, { recursive: true });
+        accessSync(config.data, constants.R_OK | constants.W_OK);
+        return Promise.resolve(config.data);
+      },
+    },
+    {
+      name: 'catalogue',
+      mend: 'Mend the file, or propose a new one from your data: kindred init FILE.',
+      run: () => {
+        const { entity, fields } = loadCatalogue(config.catalogue.file);
+        return Promise.resolve(`${entity} with ${fields.length} fields`);
+      },
+    },
+    ...config.models.versions.map((id) => ({
+      name: `model files of ${id}`,
+      mend: `Restore ${join(config.models.folder, id)} (git checkout, or deploy/models/build.sh), or leave it out of models.versions.`,
+      run: async () =>
+        `${(await readBundle(join(config.models.folder, id))).digest.slice(0, 12)}, every digest right`,
+    })),
+    {
+      name: 'model sessions',
+      mend: 'See the reason above; onnxruntime-node must be installed for this platform (npm ci).',
+      run: async () => {
+        const domain = await openDomain({ ...config, log: { ...config.log, level: 'silent' } });
+        try {
+          const faults = Object.entries(domain.registry.faults());
+          if (faults.length > 0) throw new Error(faults.map(([id, fault]) => `${id}: ${fault}`).join('; '));
+          const counts = await Promise.all(
+            domain.registry
+              .served()
+              .map(async ({ version, collection }) => `${version.id} ${await collection.count()} rows`),
+          );
+          return `every version answers its probe; ${counts.join(', ')}`;
+        } finally {
+          await domain.close();
+        }
+      },
+    },
+    {
+      name: `store ${config.store.adapter}`,
+      mend: 'Check store.adapter and the data folder; a damaged LanceDB folder can be removed and imported again.',
+      run: async () => {
+        const store = openStore(config);
+        try {
+          await store.check();
+          return `answers, ${(await store.list()).length} collections`;
+        } finally {
+          await store.close();
+        }
+      },
+    },
+    {
+      name: `cache ${config.cache.adapter}`,
+      mend: 'Check cache.adapter.',
+      run: async () => {
+        if (config.cache.adapter === 'none') return 'off';
+        const cache = createMemoryCache(config.cache);
+        await cache.set('doctor', 'well');
+        if ((await cache.get('doctor')) !== 'well') throw new Error('a value that was set did not come back');
+        return 'keeps what it is given';
+      },
+    },
+    {
+      name: 'port',
+      mend: 'Stop the other process, or choose another port with PORT or --set server.port=NUMBER.',
+      run: () => listenOnce(config.server.host, config.server.port),
+    },
+  ];
+}
+
+function listenOnce(host: string, port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(port, host, () => server.close(() => resolve(`${host}:${port} is free`)));
+  });
+}

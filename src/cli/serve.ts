@@ -1,0 +1,62 @@
+import { Command } from 'commander';
+import { openDomain, openGateway } from '../main.js';
+import { seed } from '../seed.js';
+import { type CommonOptions, EXIT, action, commandConfig, withCommonOptions } from './options.js';
+import { progressPrinter } from './progress.js';
+
+interface ServeOptions extends CommonOptions {
+  readonly port?: string;
+  readonly host?: string;
+}
+
+/** `kindred serve`: the gateway. */
+export function serveCommand(): Command {
+  return withCommonOptions(new Command('serve'))
+    .description('Serve the catalogue over GraphQL; a first start imports the seed files.')
+    .option('-p, --port <number>', 'port to listen on')
+    .option('--host <address>', 'address to listen on')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  $ kindred serve
+  $ kindred serve --port 8080 --host 0.0.0.0 --data /var/lib/kindred
+  $ kindred serve --set catalogue.file=catalogue.yaml
+
+SIGTERM or SIGINT finishes the requests in flight and stops; a second one stops at once.
+
+Exit codes: 0 stopped when asked to; 1 could not start; 2 wrong usage; 130, 143 stopped by a second signal.`,
+    )
+    .action(
+      action(async (options: ServeOptions) => {
+        const config = commandConfig(options, { 'server.port': options.port, 'server.host': options.host });
+        const stop = new AbortController();
+        const stopped = onSignals(stop);
+        const domain = await openDomain(config, { logTo: 1 });
+        try {
+          await seed(domain, { signal: stop.signal, onProgress: progressPrinter(process.stderr) });
+          const gateway = await openGateway(domain);
+          domain.log.info({ url: gateway.url }, `Kindred answers at ${gateway.url}`);
+          await stopped;
+          await gateway.close();
+        } finally {
+          await domain.close();
+        }
+        return EXIT.ok;
+      }),
+    );
+}
+
+/** Resolves at the first SIGTERM or SIGINT, aborting `stop`; the second one ends the process at once. */
+function onSignals(stop: AbortController): Promise<void> {
+  const codes = { SIGINT: 130, SIGTERM: 143 } as const;
+  return new Promise((resolve) => {
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+      process.on(signal, () => {
+        if (stop.signal.aborted) process.exit(codes[signal]);
+        stop.abort();
+        resolve();
+      });
+    }
+  });
+}

@@ -1,0 +1,27 @@
+/** How fast a queue empties, for telling clients when to come back. */
+export interface DrainRate {
+  /** Takes note of a batch of `tokens` that took `ms` while `parallel` batches ran. */
+  learn(tokens: number, ms: number, parallel: number): void;
+  /** Time that `tokens` will take, in ms. */
+  timeFor(tokens: number): number;
+}
+
+/** Weight of the newest batch in the running rate. */
+const NEWEST = 0.2;
+const LEAST_MS = 100;
+const MOST_MS = 30_000;
+/** What is answered before the first batch is done, in ms. */
+const UNKNOWN_MS = 1_000;
+
+/** Makes a running rate of tokens a millisecond. */
+export function createDrainRate(): DrainRate {
+  let rate: number | undefined;
+  return {
+    learn: (tokens, ms, parallel) => {
+      const sample = (tokens * Math.max(1, parallel)) / Math.max(ms, 0.01);
+      rate = rate === undefined ? sample : rate + NEWEST * (sample - rate);
+    },
+    timeFor: (tokens) =>
+      rate === undefined ? UNKNOWN_MS : Math.round(Math.min(MOST_MS, Math.max(LEAST_MS, tokens / rate))),
+  };
+}

@@ -1,0 +1,151 @@
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import { createLoaders } from '../loaders/index.js';
+import type { RequestContext } from '../resolvers/context.js';
+import { createSchema } from '../schema/index.js';
+import { createMemoryCache } from './cache/memory.js';
+import type { Catalogue } from './catalogue/catalogue.js';
+import { loadCatalogue } from './catalogue/load.js';
+import type { Config } from './config.js';
+import { cursorKey } from './cursor-key.js';
+import { createLocalEmbedder } from './embedding/local.js';
+import { type OnnxPool, createOnnxPool } from './embedding/onnx/pool.js';
+import { createApqStore } from './http/apq.js';
+import type { Readiness } from './http/health.js';
+import { createLogger } from './log.js';
+import { readBundle } from './models/bundle.js';
+import type { ModelRegistry } from './models/model-version.js';
+import { type LoadedModel, createRegistry } from './models/registry.js';
+import { createPaging } from './search/paging.js';
+import { createRecommend } from './search/recommend.js';
+import { createSearch } from './search/search.js';
+import { createServer } from './server.js';
+import { type MetricsHandler, startTelemetry } from './telemetry-sdk.js';
+import type { Telemetry } from './telemetry.js';
+import { coalesced } from './vectors/coalesced.js';
+import { createLanceDbStore } from './vectors/lancedb.js';
+import { createMemoryStore } from './vectors/memory.js';
+import type { VectorStore } from './vectors/store.js';
+
+/** Everything below HTTP: what `import`, `search` and `models` need, and what a gateway stands on. */
+export interface Domain {
+  readonly config: Config;
+  readonly catalogue: Catalogue;
+  readonly store: VectorStore;
+  readonly registry: ModelRegistry;
+  readonly telemetry: Telemetry;
+  readonly metricsHandler: MetricsHandler | undefined;
+  readonly log: Logger;
+  close(): Promise<void>;
+}
+
+/** A gateway that listens. */
+export interface Gateway {
+  readonly url: string;
+  /** Finishes the requests in flight, then stops listening. The domain stays open. */
+  close(): Promise<void>;
+}
+
+/** Opens the vector store that the config names. */
+export function openStore({ data, store }: Config): VectorStore {
+  switch (store.adapter) {
+    case 'memory':
+      return createMemoryStore();
+    case 'lancedb':
+      return createLanceDbStore({ folder: join(data, 'lancedb'), ...store });
+  }
+}
+
+/**
+ * Opens catalogue, store, workers and models. Resolves once every model version has been tried; one that fails is refused in the
+ * registry while the others serve. Logs go to file descriptor `logTo`: 1 for a server, 2 for commands that answer on standard output.
+ */
+export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 } = {}): Promise<Domain> {
+  const catalogue = loadCatalogue(config.catalogue.file);
+  const log = createLogger(config.log, logTo);
+  const { telemetry, metricsHandler, shutdown } = startTelemetry(config, process.env);
+  const store = openStore(config);
+  const pool = createOnnxPool({
+    config: config.embedding,
+    telemetry,
+    onFault: (reason) => log.error({ reason }, 'embedding worker lost'),
+  });
+  const registry = await createRegistry({
+    ...config.models,
+    catalogue,
+    store,
+    load: (id) => loadModel(id, { config, pool, telemetry }),
+    wrap: (collection) => coalesced(collection, telemetry, store),
+    log,
+  });
+  return {
+    config,
+    catalogue,
+    store,
+    registry,
+    telemetry,
+    metricsHandler,
+    log,
+    close: async () => {
+      await registry.close();
+      await pool.close();
+      await store.close();
+      await shutdown();
+    },
+  };
+}
+
+async function loadModel(
+  id: string,
+  { config, pool, telemetry }: { config: Config; pool: OnnxPool; telemetry: Telemetry },
+): Promise<LoadedModel> {
+  const bundle = await readBundle(join(config.models.folder, id));
+  const cache = config.cache.adapter === 'none' ? undefined : createMemoryCache(config.cache);
+  return {
+    name: bundle.manifest.name,
+    embedder: await createLocalEmbedder({ bundle, pool, config, cache, telemetry }),
+  };
+}
+
+/** Puts GraphQL and HTTP before a domain and listens. */
+export async function openGateway(domain: Domain): Promise<Gateway> {
+  const { catalogue, config, log, metricsHandler, registry, store, telemetry } = domain;
+  const paging = createPaging({
+    registry,
+    config,
+    cursorSecret: cursorKey(config.search.cursorSecret, config.data),
+  });
+  const search = createSearch({ paging, limits: config.limits });
+  const recommend = createRecommend({ paging, limits: config.limits });
+  const server = await createServer({
+    schema: await createSchema({ catalogue }),
+    makeContext: (request): RequestContext => ({
+      ...request,
+      loaders: createLoaders({ registry, telemetry, capabilities: store.capabilities, ...request }),
+      search,
+      recommend,
+      registry,
+      limits: config.limits,
+    }),
+    config,
+    telemetry,
+    readiness: () => readiness(registry),
+    apqStore: createApqStore(config.apq),
+    log,
+    metricsHandler,
+  });
+  const { url } = await server.listen();
+  return { url, close: () => server.close() };
+}
+
+function readiness(registry: ModelRegistry): Readiness {
+  const faults = registry.faults();
+  return {
+    ready: registry.ready(),
+    components: registry.versions().map(({ id, health }) => ({
+      name: `model ${id}`,
+      ready: health === 'READY' && faults[id] === undefined,
+      reason: faults[id],
+    })),
+  };
+}

@@ -1,0 +1,155 @@
+import type { Logger } from 'pino';
+import { type Catalogue, indexedFields } from '../catalogue/catalogue.js';
+import type { Embedder } from '../embedding/embedder.js';
+import { KindredError } from '../errors.js';
+import type { Collection, CollectionSpec, VectorStore } from '../vectors/store.js';
+import type { ModelRegistry, ModelRole, ModelVersion, ServedModel } from './model-version.js';
+
+/** What a loader answers for a version: its embedder and the facts that clients may see. */
+export interface LoadedModel {
+  readonly name: string;
+  readonly embedder: Embedder;
+}
+
+export interface RegistryOptions {
+  /** Version ids in the order in which they are shown. */
+  readonly versions: readonly string[];
+  readonly stable: string;
+  readonly candidate: string | null;
+  readonly catalogue: Catalogue;
+  readonly store: VectorStore;
+  /** Loads a version's model; rejects with the reason when its bundle is broken. */
+  readonly load: (id: string) => Promise<LoadedModel>;
+  readonly log: Logger;
+  /** Time before a version that failed is tried again, in ms: a store may come up after the gateway. Default 3,000. */
+  readonly retryMs?: number;
+  /** Puts something before each collection, e.g. the coalescing of searches. */
+  readonly wrap?: (collection: Collection) => Collection;
+}
+
+/** One version's state. `model` stays once loaded, so that a retry only opens the collection. */
+interface Slot {
+  readonly id: string;
+  model: LoadedModel | null;
+  collection: Collection | null;
+  /** Why it can't answer; null while it loads and when it can. */
+  fault: string | null;
+}
+
+const ALIASES: Readonly<Record<string, 'stable' | 'candidate'>> = {
+  stable: 'stable',
+  candidate: 'candidate',
+};
+
+/**
+ * Loads every version side by side and answers as soon as each has been tried once. A version that fails is refused by name while
+ * the others serve, and is tried again until it loads or the registry closes.
+ */
+export async function createRegistry(options: RegistryOptions): Promise<ModelRegistry> {
+  const { catalogue, store, log, retryMs = 3_000 } = options;
+  const slots = new Map<string, Slot>(
+    options.versions.map((id) => [id, { id, model: null, collection: null, fault: null }]),
+  );
+  const timers = new Set<NodeJS.Timeout>();
+  let closed = false;
+
+  const loadSlot = async (slot: Slot): Promise<void> => {
+    try {
+      slot.model ??= await options.load(slot.id);
+      const collection = await store.open(collectionSpec(catalogue, slot.id, slot.model.embedder));
+      slot.collection = options.wrap?.(collection) ?? collection;
+      slot.fault = null;
+      log.info({ version: slot.id, dimension: slot.model.embedder.model.dimension }, 'model version ready');
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      // The same fault again is no news.
+      if (slot.fault !== reason) log.error({ version: slot.id, reason }, 'model version refused');
+      slot.fault = reason;
+      retryLater(slot);
+    }
+  };
+
+  const retryLater = (slot: Slot): void => {
+    if (closed) return;
+    const timer = setTimeout(() => {
+      timers.delete(timer);
+      void loadSlot(slot);
+    }, retryMs);
+    timer.unref();
+    timers.add(timer);
+  };
+
+  await Promise.all([...slots.values()].map(loadSlot));
+
+  const roleOf = (id: string): ModelRole =>
+    id === options.stable ? 'STABLE' : id === options.candidate ? 'CANDIDATE' : 'IDLE';
+  const describe = (slot: Slot): ModelVersion => {
+    const model = slot.model?.embedder.model;
+    return {
+      id: slot.id,
+      name: slot.model?.name ?? slot.id,
+      dimension: model?.dimension ?? 0,
+      maxTokens: model?.maxTokens ?? 0,
+      role: roleOf(slot.id),
+      traffic: slot.id === options.stable ? 1 : 0,
+      health: slot.fault !== null ? 'FAILED' : slot.collection === null ? 'LOADING' : 'READY',
+      sunsetAt: null,
+      digest: model?.digest ?? '',
+    };
+  };
+  const serve = (slot: Slot): ServedModel | null =>
+    slot.model === null || slot.collection === null
+      ? null
+      : { version: describe(slot), embedder: slot.model.embedder, collection: slot.collection };
+
+  return {
+    versions: () => [...slots.values()].map(describe),
+    resolve: (reference) => {
+      const alias = reference === null || reference === undefined ? 'stable' : ALIASES[reference];
+      const id = alias === undefined ? reference : options[alias];
+      const slot = slots.get(id ?? '');
+      if (slot === undefined) {
+        throw new KindredError(
+          'MODEL_VERSION_NOT_FOUND',
+          `expected modelVersion to be one of ${options.versions.join(', ')}, stable or candidate`,
+        );
+      }
+      const served = serve(slot);
+      if (served === null) {
+        throw new KindredError('MODEL_VERSION_UNAVAILABLE', `model version ${slot.id} can't answer now`, {
+          retryAfterMs: retryMs,
+        });
+      }
+      return served;
+    },
+    served: () => [...slots.values()].map(serve).filter((model) => model !== null),
+    ready: () =>
+      [...slots.values()].every(
+        (slot) => slot.collection !== null && slot.model?.embedder.health().ready === true,
+      ),
+    faults: () => {
+      const faults: Record<string, string> = {};
+      for (const { id, fault, model } of slots.values()) {
+        const health = model?.embedder.health();
+        const reason = fault ?? (health?.ready === false ? (health.reason ?? 'not ready') : null);
+        if (reason !== null) faults[id] = reason;
+      }
+      return faults;
+    },
+    close: async () => {
+      closed = true;
+      for (const timer of timers) clearTimeout(timer);
+      await Promise.all([...slots.values()].map((slot) => slot.model?.embedder.close()));
+    },
+  };
+}
+
+/** The collection of a version: its name holds the model's digest, so vectors of two models never meet. */
+function collectionSpec(catalogue: Catalogue, id: string, { model }: Embedder): CollectionSpec {
+  const entity = catalogue.entity.toLowerCase();
+  return {
+    name: `${entity}__${id.replace(/[^A-Za-z0-9]/g, '_')}__${model.digest.slice(0, 12)}`,
+    dimension: model.dimension,
+    fields: indexedFields(catalogue).map(({ name, type }) => ({ name, type })),
+  };
+}

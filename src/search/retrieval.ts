@@ -1,0 +1,28 @@
+import type { EmbedOutcome, EmbedPurpose } from '../embedding/embedder.js';
+import type { ServedModel } from '../models/model-version.js';
+import type { Filter } from '../vectors/filter.js';
+import type { Hit } from '../vectors/store.js';
+
+/** How many hits, out of which items. */
+export interface NeighbourOptions {
+  readonly limit: number;
+  readonly filter?: Filter;
+}
+
+/** What one request lends to a search: its batched ways to models and vectors, and its life. */
+export interface Retrieval {
+  /** Aborted when nobody waits for the answer any more. */
+  readonly signal: AbortSignal;
+  readonly embedding: {
+    /** Embeds a text; a text that can't be embedded is answered with its error. */
+    load(model: ServedModel, text: string, purpose: EmbedPurpose): Promise<EmbedOutcome>;
+  };
+  readonly neighbours: {
+    /** The nearest items of `vector` (`[dimension]`, L2-normalised), best first. */
+    load(model: ServedModel, vector: Float32Array, options: NeighbourOptions): Promise<Hit[]>;
+  };
+  readonly vectors: {
+    /** The vector of an item; null where there is none. */
+    load(model: ServedModel, id: string): Promise<Float32Array | null>;
+  };
+}

@@ -1,0 +1,73 @@
+/** How liked and disliked examples make a ranking, after Qdrant's strategies of the same names. */
+export type RecommendStrategy = 'AVERAGE_VECTOR' | 'BEST_SCORE' | 'SUM_SCORES';
+
+/** Examples as vectors, `[n][dimension]`, L2-normalised. */
+export interface ExampleVectors {
+  readonly likes: readonly Float32Array[];
+  readonly dislikes: readonly Float32Array[];
+}
+
+/**
+ * Average of the likes, pushed away from the average of the dislikes: `avg+ + avg+ - avg-`, or `avg+` without dislikes
+ * (https://qdrant.tech/documentation/concepts/explore/#average-vector-strategy). Needs a like. `[dimension]`, not normalised.
+ */
+export function averageVector({ likes, dislikes }: ExampleVectors): Float32Array {
+  const positive = 1 / likes.length;
+  if (dislikes.length === 0) return combine(likes, () => positive);
+  const negative = 1 / dislikes.length;
+  return combine([...likes, ...dislikes], (index) => (index < likes.length ? 2 * positive : -negative));
+}
+
+/**
+ * Sum of the likes less the sum of the dislikes. The dot product with it is the SUM_SCORES score of an item, since the dot product is
+ * linear: one search with it ranks exactly. `[dimension]`, not normalised.
+ */
+export function sumVector({ likes, dislikes }: ExampleVectors): Float32Array {
+  return combine([...likes, ...dislikes], (index) => (index < likes.length ? 1 : -1));
+}
+
+/**
+ * BEST_SCORE of an item: its similarity to the nearest like when that is nearer than every dislike, squashed into 0 to 1; else the
+ * similarity to the nearest dislike, squashed and negated (Qdrant's `RecoBestScoreQuery`).
+ */
+export function bestScore(vector: Float32Array, { likes, dislikes }: ExampleVectors): number {
+  const like = nearest(vector, likes);
+  const dislike = nearest(vector, dislikes);
+  return like > dislike ? squash(like) : -squash(dislike);
+}
+
+/** The inner product of two vectors of the same dimension. */
+export function dot(a: Float32Array, b: Float32Array): number {
+  let sum = 0;
+  for (let index = 0; index < a.length; index++) sum += (a[index] ?? 0) * (b[index] ?? 0);
+  return sum;
+}
+
+/** The Euclidean length of a vector. */
+export function norm(vector: Float32Array): number {
+  return Math.sqrt(dot(vector, vector));
+}
+
+/** `vector` times `factor`. */
+export function scale(vector: Float32Array, factor: number): Float32Array {
+  return vector.map((value) => value * factor);
+}
+
+function nearest(vector: Float32Array, examples: readonly Float32Array[]): number {
+  return examples.reduce((best, example) => Math.max(best, dot(vector, example)), -Infinity);
+}
+
+/** Half of x / (1 + |x|), plus a half: keeps order, and lies between 0 and 1. */
+function squash(x: number): number {
+  return 0.5 * (x / (1 + Math.abs(x)) + 1);
+}
+
+function combine(vectors: readonly Float32Array[], weight: (index: number) => number): Float32Array {
+  const sum = new Float64Array(vectors[0]?.length ?? 0);
+  vectors.forEach((vector, at) => {
+    const factor = weight(at);
+    for (let index = 0; index < sum.length; index++)
+      sum[index] = (sum[index] ?? 0) + factor * (vector[index] ?? 0);
+  });
+  return Float32Array.from(sum);
+}

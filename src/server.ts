@@ -1,0 +1,141 @@
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ObservableResult } from '@opentelemetry/api';
+import type { FastifyInstance } from 'fastify';
+import type { GraphQLSchema } from 'graphql';
+import type Keyv from 'keyv';
+import type { Logger } from 'pino';
+import type { Config } from './config.js';
+import { KindredError } from './errors.js';
+import { createApp } from './http/app.js';
+import { addBrowserRoutes } from './http/browser.js';
+import { watchEventLoop } from './http/event-loop.js';
+import { addGraphQLRoute, type RequestFacts } from './http/graphql-route.js';
+import { createApollo } from './http/graphql.js';
+import { addHealthRoutes, type Readiness } from './http/health.js';
+import { createObserver } from './http/observe.js';
+import { createErrorEdge } from './http/public-error.js';
+import type { Scopes } from './http/scope.js';
+import type { MetricsHandler } from './telemetry-sdk.js';
+import type { Telemetry } from './telemetry.js';
+
+export interface ServerOptions {
+  readonly schema: GraphQLSchema;
+  /** Makes the context of one request's resolvers. */
+  readonly makeContext: (request: RequestFacts) => object;
+  readonly config: Config;
+  readonly telemetry: Telemetry;
+  /** Whether the parts below can answer. */
+  readonly readiness: () => Readiness;
+  /** Where automatic persisted queries are kept, see createApqStore. */
+  readonly apqStore: Keyv<string>;
+  readonly log: Logger;
+  /** Undefined: no `/metrics`. */
+  readonly metricsHandler: MetricsHandler | undefined;
+}
+
+/** The HTTP server. */
+export interface KindredServer {
+  /** Starts to listen. Throws an Error of one line when the address can't be had. */
+  listen(): Promise<{ url: string }>;
+  /**
+   * Stops without failing a request: unready for `drainMs`, then no new connections, then up to `shutdownGraceMs` for what is in
+   * flight; the rest is cut off. Later calls wait for the first.
+   */
+  close(): Promise<void>;
+  /** GraphQL requests being answered. */
+  readonly inFlight: number;
+}
+
+/** Makes the HTTP server of a schema, with all limits before execution. */
+export async function createServer(options: ServerOptions): Promise<KindredServer> {
+  const { config, telemetry, log } = options;
+  const scopes: Scopes = new WeakMap();
+  const errors = createErrorEdge({ production: config.production, telemetry });
+  const apollo = createApollo({ ...options, errors, scopes });
+  await apollo.start();
+  const loop = watchEventLoop(telemetry);
+  let draining = false;
+
+  const readiness = (): Readiness => {
+    const { ready, components } = options.readiness();
+    const own = [
+      { name: 'event loop', ready: !loop.blocked },
+      { name: 'server', ready: !draining },
+    ];
+    return { ready: ready && own.every((each) => each.ready), components: [...components, ...own] };
+  };
+  const http = createApp({
+    config: config.server,
+    errors,
+    log,
+    observe: createObserver({ telemetry, log }),
+    closing: () => draining,
+  });
+  addHealthRoutes(http.app, { readiness, metricsHandler: options.metricsHandler });
+  const browser = config.production ? undefined : addBrowserRoutes(http.app);
+  const { makeContext } = options;
+  const route = addGraphQLRoute(http, {
+    apollo,
+    config: config.server,
+    makeContext,
+    errors,
+    scopes,
+    browser,
+  });
+
+  const observeInFlight = (result: ObservableResult): void => {
+    result.observe(route.inFlight);
+  };
+  telemetry.metrics.inFlight.addCallback(observeInFlight);
+
+  const shutDown = async (): Promise<void> => {
+    draining = true;
+    await sleep(config.server.drainMs);
+    const closed = http.app.close();
+    const grace = setTimeout(() => {
+      log.warn({ inFlight: route.inFlight }, 'requests in flight are cut off: shutdownGraceMs is over');
+      route.abortAll(new KindredError('UPSTREAM_UNAVAILABLE', 'The server is stopping.'));
+      setTimeout(() => {
+        for (const server of http.servers) server.closeAllConnections();
+      }, LAST_WORDS_MS);
+    }, config.server.shutdownGraceMs);
+    await closed;
+    clearTimeout(grace);
+    await apollo.stop();
+    loop.stop();
+    telemetry.metrics.inFlight.removeCallback(observeInFlight);
+  };
+  let closing: Promise<void> | undefined;
+
+  return {
+    listen: () => listen(http.app, config.server),
+    close: () => (closing ??= shutDown()),
+    get inFlight() {
+      return route.inFlight;
+    },
+  };
+}
+
+/** Time that requests cut off at shutdown get to tell their clients, in ms. */
+const LAST_WORDS_MS = 500;
+
+const LISTEN_FAULTS: Readonly<Record<string, string>> = {
+  EADDRINUSE: 'is taken: choose another with PORT or server.port',
+  EACCES: 'may not be used by this user: choose one above 1023 with PORT or server.port',
+  EADDRNOTAVAIL: 'is no address of this machine: see server.host',
+  ENOTFOUND: 'is no known address: see server.host',
+  EMFILE: 'can not be had: too many open files (ulimit -n)',
+};
+
+async function listen(app: FastifyInstance, { host, port }: Config['server']): Promise<{ url: string }> {
+  try {
+    await app.listen({ host, port });
+  } catch (error) {
+    const { code = '', message } = error as NodeJS.ErrnoException;
+    throw new Error(`${host}:${port} ${LISTEN_FAULTS[code] ?? message}`, { cause: error });
+  }
+  const { port: taken } = app.server.address() as AddressInfo;
+  const name = host === '0.0.0.0' || host === '::' ? 'localhost' : host;
+  return { url: `http://${name.includes(':') ? `[${name}]` : name}:${taken}` };
+}

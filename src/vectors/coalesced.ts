@@ -1,0 +1,191 @@
+import { type Context, SpanKind, context, trace } from '@opentelemetry/api';
+import { KindredError, throwIfAborted } from '../errors.js';
+import { SPAN, type SpanSettings, type Telemetry, withSpan } from '../telemetry.js';
+import { abortable } from './abortable.js';
+import type { Filter } from './filter.js';
+import { checkQueries } from './records.js';
+import type { Collection, Hit, SearchOptions, VectorStore } from './store.js';
+
+/** Search calls in flight at once for one shape. */
+const IN_FLIGHT = 1;
+
+/** One caller's search, waiting for its call. */
+interface Member {
+  readonly queries: readonly Float32Array[];
+  readonly signal: AbortSignal | undefined;
+  /** Where its span stands. */
+  readonly caller: Context;
+  readonly resolve: (results: Hit[][]) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** Searches of one shape: same filter and limit. */
+interface Lane {
+  readonly filter: Filter | undefined;
+  readonly limit: number;
+  inFlight: number;
+  waiting: Member[];
+}
+
+/**
+ * Merges concurrent searches of the same shape into one call of the store, which is what makes a search cheap under load (1.5 instead
+ * of 3.5 ms of CPU). An idle collection starts at once; while a call runs, searches of its shape gather for the next one. A caller that
+ * gives up leaves, and one whose queries make a call fail does not fail the others.
+ */
+export function coalesced(
+  collection: Collection,
+  telemetry: Telemetry,
+  store: Pick<VectorStore, 'name' | 'capabilities'>,
+): Collection {
+  const lanes = new Map<string, Lane>();
+  const { maxQueries } = store.capabilities;
+  const attributes = { 'db.system.name': store.name, 'db.collection.name': collection.spec.name };
+
+  const call = (members: readonly Member[], lane: Lane): Promise<Hit[][]> => {
+    const queries = members.flatMap((member) => member.queries);
+    return withSpan(
+      telemetry,
+      SPAN.vectorSearch,
+      {
+        kind: SpanKind.CLIENT,
+        attributes: {
+          ...attributes,
+          'db.operation.name': 'search',
+          'db.operation.batch.size': queries.length,
+        },
+        ...placeOf(members),
+      },
+      async () => {
+        const start = performance.now();
+        const alive = anyAlive(members);
+        try {
+          const { limit, filter } = lane;
+          return await collection.search(queries, { limit, filter, signal: alive.signal });
+        } finally {
+          alive.release();
+          const labels = { 'db.collection.name': collection.spec.name };
+          telemetry.metrics.vectorSearchDuration.record((performance.now() - start) / 1000, labels);
+          telemetry.metrics.vectorSearchQueries.record(queries.length, labels);
+        }
+      },
+    );
+  };
+
+  const serve = async (members: readonly Member[], lane: Lane): Promise<void> => {
+    try {
+      const results = await call(members, lane);
+      let from = 0;
+      for (const { queries, resolve } of members) {
+        resolve(results.slice(from, from + queries.length));
+        from += queries.length;
+      }
+    } catch (error) {
+      // One of several may be at fault: each gets its own call and its own error. A store that is away is asked once.
+      const away = error instanceof KindredError && error.retry;
+      if (members.length > 1 && !away) await Promise.all(members.map((member) => serve([member], lane)));
+      else for (const { reject } of members) reject(error);
+    }
+  };
+
+  const pump = (key: string, lane: Lane): void => {
+    while (lane.inFlight < IN_FLIGHT && lane.waiting.length > 0) {
+      const members = takeMembers(lane, maxQueries);
+      if (members.length === 0) break;
+      lane.inFlight += 1;
+      void serve(members, lane).finally(() => {
+        lane.inFlight -= 1;
+        pump(key, lane);
+      });
+    }
+    if (lane.inFlight === 0 && lane.waiting.length === 0) lanes.delete(key);
+  };
+
+  const search = async (
+    queries: readonly Float32Array[],
+    { limit, filter, signal }: SearchOptions,
+  ): Promise<Hit[][]> => {
+    throwIfAborted(signal);
+    checkQueries(queries, limit, collection.spec, maxQueries);
+    if (queries.length === 0) return [];
+    const key = shapeOf(limit, filter);
+    const lane = lanes.get(key) ?? { filter, limit, inFlight: 0, waiting: [] };
+    lanes.set(key, lane);
+    const result = new Promise<Hit[][]>((resolve, reject) => {
+      lane.waiting.push({ queries, signal, caller: context.active(), resolve, reject });
+    });
+    pump(key, lane);
+    return abortable(result, signal);
+  };
+
+  const fetched = <T>(ids: readonly string[], work: () => Promise<T>): Promise<T> =>
+    withSpan(
+      telemetry,
+      SPAN.vectorFetch,
+      {
+        kind: SpanKind.CLIENT,
+        attributes: { ...attributes, 'db.operation.name': 'fetch', 'db.operation.batch.size': ids.length },
+      },
+      work,
+    );
+
+  return {
+    ...collection,
+    fetch: (ids) => fetched(ids, () => collection.fetch(ids)),
+    vectors: (ids) => fetched(ids, () => collection.vectors(ids)),
+    search,
+  };
+}
+
+/** A call that serves one caller is part of its trace; one that serves several belongs to none of theirs and links to each. */
+function placeOf(members: readonly Member[]): Pick<SpanSettings, 'parent' | 'root' | 'links'> {
+  const [first] = members;
+  if (members.length === 1) return { parent: first?.caller };
+  return {
+    root: true,
+    links: members.flatMap(({ caller }) => {
+      const span = trace.getSpanContext(caller);
+      return span === undefined ? [] : [{ context: span }];
+    }),
+  };
+}
+
+/** A signal that aborts once every member has given up, and undefined while one of them can't. */
+function anyAlive(members: readonly Member[]): { signal: AbortSignal | undefined; release: () => void } {
+  const signals = members.flatMap(({ signal }) => (signal === undefined ? [] : [signal]));
+  if (signals.length < members.length) return { signal: undefined, release: () => undefined };
+  const controller = new AbortController();
+  const onAbort = (): void => {
+    if (signals.every(({ aborted }) => aborted)) controller.abort(signals[0]?.reason);
+  };
+  for (const signal of signals) signal.addEventListener('abort', onAbort, { once: true });
+  return {
+    signal: controller.signal,
+    release: () => {
+      for (const signal of signals) signal.removeEventListener('abort', onAbort);
+    },
+  };
+}
+
+/** Takes waiting members until their queries fill a call; those that have given up are dropped. */
+function takeMembers(lane: Lane, maxQueries: number): Member[] {
+  const members: Member[] = [];
+  let queries = 0;
+  while (lane.waiting.length > 0) {
+    const [next] = lane.waiting;
+    if (next === undefined || queries + next.queries.length > maxQueries) break;
+    lane.waiting.shift();
+    if (next.signal?.aborted === true) continue;
+    members.push(next);
+    queries += next.queries.length;
+  }
+  return members;
+}
+
+/** Equal for searches that one call can answer: JSON with sorted keys. */
+function shapeOf(limit: number, filter: Filter | undefined): string {
+  return JSON.stringify([limit, filter ?? null], (_key, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+}

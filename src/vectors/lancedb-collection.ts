@@ -1,0 +1,118 @@
+import type { Table } from '@lancedb/lancedb';
+import type { Schema } from 'apache-arrow';
+import { throwIfAborted } from '../errors.js';
+import type { Item } from '../catalogue/item.js';
+import { abortable } from './abortable.js';
+import { LANCEDB_CAPABILITIES, type LanceDbOptions, unavailable } from './lancedb-common.js';
+import { compileSql, sqlIdIn } from './lancedb-filter.js';
+import { createIndexes } from './lancedb-index.js';
+import { createRowIds } from './lancedb-row-ids.js';
+import { toArrow, toItem } from './lancedb-rows.js';
+import { createNearest } from './lancedb-search.js';
+import { checkQueries, checkRecords } from './records.js';
+import type { Collection, CollectionSpec } from './store.js';
+import { typedFilter } from './typed-filter.js';
+
+/** Ids in one SQL text: a few hundred kilobytes at most. */
+const IDS_A_QUERY = 1_000;
+
+/** A collection on an open table. */
+export function createLanceDbCollection(
+  table: Table,
+  spec: CollectionSpec,
+  schema: Schema,
+  options: LanceDbOptions,
+): Collection {
+  const indexes = createIndexes(table, spec, options);
+  const rowIds = createRowIds(table);
+  const nearest = createNearest(table, indexes, rowIds, options);
+  const inTurn = createTurns();
+
+  /** The values of `column` by id, for the ids that are there. */
+  const lookup = async <T>(ids: readonly string[], column: string, read: (value: unknown) => T) => {
+    const found = new Map<string, T>();
+    const distinct = [...new Set(ids)];
+    for (let from = 0; from < distinct.length; from += IDS_A_QUERY) {
+      const part = distinct.slice(from, from + IDS_A_QUERY);
+      const rows = await unavailable('reading records', () =>
+        table.query().where(sqlIdIn(part)).select(['id', column]).toArrow(),
+      );
+      const [keys, values] = [rows.getChild('id'), rows.getChild(column)];
+      for (let row = 0; row < rows.numRows; row += 1) {
+        found.set(String(keys?.get(row)), read(values?.get(row)));
+      }
+    }
+    return found;
+  };
+  const inOrder = <T>(ids: readonly string[], found: ReadonlyMap<string, T>): (T | null)[] =>
+    ids.map((id) => found.get(id) ?? null);
+
+  return {
+    spec,
+    async upsert(records) {
+      const checked = checkRecords(records, spec, LANCEDB_CAPABILITIES.maxUpsert);
+      if (checked.length === 0) return;
+      const rows = toArrow(checked, spec, schema);
+      await inTurn(() =>
+        unavailable('writing records', async () => {
+          await table.mergeInsert('id').whenMatchedUpdateAll().whenNotMatchedInsertAll().execute(rows);
+        }),
+      );
+    },
+    async delete(ids) {
+      const distinct = [...new Set(ids)];
+      if (distinct.length === 0) return 0;
+      return inTurn(() =>
+        unavailable('deleting records', async () => {
+          let deleted = 0;
+          for (let from = 0; from < distinct.length; from += IDS_A_QUERY) {
+            const result = await table.delete(sqlIdIn(distinct.slice(from, from + IDS_A_QUERY)));
+            deleted += result.numDeletedRows;
+          }
+          return deleted;
+        }),
+      );
+    },
+    async fetch(ids) {
+      const known = await rowIds.fetch(ids);
+      const missing = ids.filter((id) => !known.has(id));
+      const found = await lookup(missing, 'item', String);
+      return ids.map((id): Item | null => {
+        const json = known.get(id) ?? found.get(id);
+        return json === undefined ? null : toItem(id, json);
+      });
+    },
+    async vectors(ids) {
+      const found = await lookup(ids, 'vector', (value) => Float32Array.from(value as Iterable<number>));
+      return inOrder(ids, found);
+    },
+    async hashes(ids) {
+      return inOrder(ids, await lookup(ids, 'hash', String));
+    },
+    async search(queries, { limit, filter, signal }) {
+      checkQueries(queries, limit, spec, LANCEDB_CAPABILITIES.maxQueries);
+      throwIfAborted(signal);
+      const where = filter === undefined ? undefined : compileSql(typedFilter(filter, spec));
+      if (queries.length === 0) return [];
+      return abortable(
+        unavailable('searching', () => nearest(queries, limit, where)),
+        signal,
+      );
+    },
+    async count(filter) {
+      const where = filter === undefined ? undefined : compileSql(typedFilter(filter, spec));
+      return unavailable('counting', () => table.countRows(where));
+    },
+    optimize: () => inTurn(() => unavailable('optimizing', () => indexes.optimize())),
+  };
+}
+
+/** Runs jobs one after another: concurrent writes of one table only make each other retry. */
+function createTurns(): <T>(job: () => Promise<T>) => Promise<T> {
+  let last: Promise<unknown> = Promise.resolve();
+  return (job) => {
+    const turn = last.then(job);
+    last = turn.catch(() => undefined);
+    return turn;
+  };
+}

@@ -1,0 +1,49 @@
+import type { Table } from '@lancedb/lancedb';
+import { LRUCache } from 'lru-cache';
+
+/** Ids whose place is remembered; about 100 bytes each. */
+const MAX_IDS = 100_000;
+
+export interface RowIds {
+  /** Remembers where a search saw `id`. */
+  set(id: string, rowId: bigint): void;
+  /** The `item` JSON of those `ids` whose remembered row still holds them. */
+  fetch(ids: readonly string[]): Promise<Map<string, string>>;
+}
+
+/**
+ * Remembers the rows of ids that searches answered: taking a row by its number costs a fifth of finding it by id (0.5 and 2.6 ms of CPU
+ * for 10 rows). Numbers go stale when a row is replaced or files are compacted, so a row counts only when it still holds its id.
+ */
+export function createRowIds(table: Table): RowIds {
+  const known = new LRUCache<string, bigint>({ max: MAX_IDS });
+  return {
+    set(id, rowId) {
+      known.set(id, rowId);
+    },
+    async fetch(ids) {
+      const wanted = new Set<string>();
+      const rows: bigint[] = [];
+      for (const id of ids) {
+        const rowId = known.get(id);
+        if (rowId === undefined || wanted.has(id)) continue;
+        wanted.add(id);
+        rows.push(rowId);
+      }
+      const found = new Map<string, string>();
+      if (rows.length === 0) return found;
+      try {
+        const taken = await table.takeRowIds(rows).select(['id', 'item']).toArrow();
+        const [keys, items] = [taken.getChild('id'), taken.getChild('item')];
+        for (let row = 0; row < taken.numRows; row += 1) {
+          const id = String(keys?.get(row));
+          if (wanted.has(id)) found.set(id, String(items?.get(row)));
+        }
+      } catch {
+        // Rows of files that are gone: the caller looks the ids up instead.
+      }
+      for (const id of wanted) if (!found.has(id)) known.delete(id);
+      return found;
+    },
+  };
+}

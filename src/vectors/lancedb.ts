@@ -1,0 +1,112 @@
+import { mkdir, stat } from 'node:fs/promises';
+import type { Connection } from '@lancedb/lancedb';
+import { connect } from '@lancedb/lancedb';
+import { KindredError } from '../errors.js';
+import { createLanceDbCollection } from './lancedb-collection.js';
+import { LANCEDB_CAPABILITIES, type LanceDbOptions, unavailable } from './lancedb-common.js';
+import { specOf, tableSchema } from './lancedb-rows.js';
+import { checkSpec, specError, specFault } from './records.js';
+import type { Collection, CollectionSpec, VectorStore } from './store.js';
+
+/** A store in a folder of this machine, on LanceDB. Writes are durable against a crash of the process once they are acknowledged. */
+export function createLanceDbStore(options: LanceDbOptions): VectorStore {
+  let connection: Promise<Connection> | undefined;
+  const opened = new Map<string, Promise<Collection>>();
+
+  const connected = (): Promise<Connection> => {
+    connection ??= connectTo(options).catch((error: unknown) => {
+      connection = undefined;
+      throw error;
+    });
+    return connection;
+  };
+
+  const openOnce = (spec: CollectionSpec): Promise<Collection> => {
+    const existing = opened.get(spec.name);
+    if (existing !== undefined) return existing;
+    const collection = connected()
+      .then((db) => openTable(db, spec, options))
+      .catch((error: unknown) => {
+        opened.delete(spec.name);
+        throw error;
+      });
+    opened.set(spec.name, collection);
+    return collection;
+  };
+
+  return {
+    name: 'lancedb',
+    capabilities: LANCEDB_CAPABILITIES,
+    async open(spec) {
+      checkSpec(spec);
+      const collection = await openOnce(spec);
+      const fault = specFault(collection.spec, spec);
+      if (fault !== undefined) throw specError(spec.name, fault);
+      return collection;
+    },
+    async list() {
+      const db = await connected();
+      return unavailable('listing the collections', () => tableNames(db));
+    },
+    async drop(name) {
+      const db = await connected();
+      opened.delete(name);
+      await unavailable('dropping a collection', async () => {
+        if ((await tableNames(db)).includes(name)) await db.dropTable(name);
+      });
+    },
+    async check() {
+      const db = await connected();
+      await unavailable('reading its folder', async () => {
+        if (!(await stat(options.folder)).isDirectory()) throw new Error('not a folder');
+        await db.tableNames({ limit: 1 });
+      });
+    },
+    async close() {
+      opened.clear();
+      const closing = connection;
+      connection = undefined;
+      (await closing?.catch(() => undefined))?.close();
+    },
+  };
+}
+
+async function connectTo({ folder, refreshMs }: LanceDbOptions): Promise<Connection> {
+  try {
+    await mkdir(folder, { recursive: true });
+    return await connect(folder, { readConsistencyInterval: refreshMs / 1000 });
+  } catch (error) {
+    throw folderError(error);
+  }
+}
+
+/** Says what an operator should look at; the path itself is in the cause, which only the log shows. */
+function folderError(error: unknown): KindredError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  return new KindredError(
+    'UPSTREAM_UNAVAILABLE',
+    `the vector store can't use its folder (${code}): the data folder (KINDRED_DATA) must be a folder that this user may write to`,
+    { cause: error },
+  );
+}
+
+async function openTable(db: Connection, spec: CollectionSpec, options: LanceDbOptions): Promise<Collection> {
+  const schema = tableSchema(spec);
+  const table = await unavailable('opening a collection', async () =>
+    (await tableNames(db)).includes(spec.name)
+      ? await db.openTable(spec.name)
+      : await db.createEmptyTable(spec.name, schema, { existOk: true }),
+  );
+  const stored = specOf(await unavailable('reading a schema', () => table.schema()), spec.name);
+  if (stored === undefined) throw specError(spec.name, 'the table of that name was not made by Kindred');
+  return createLanceDbCollection(table, stored, schema, options);
+}
+
+async function tableNames(db: Connection): Promise<string[]> {
+  const names: string[] = [];
+  for (;;) {
+    const page = await db.tableNames({ startAfter: names.at(-1), limit: 1000 });
+    names.push(...page);
+    if (page.length < 1000) return names.sort();
+  }
+}

@@ -1,0 +1,100 @@
+import { badInput } from '../errors.js';
+import type { CollectionSpec, VectorRecord } from './store.js';
+import { isWellFormed } from './typed-filter.js';
+
+/** Throws BAD_USER_INPUT unless `vector` is `[dimension]`, finite, and has a direction. */
+export function checkVector(vector: Float32Array, dimension: number): void {
+  if (vector.length !== dimension) {
+    throw badInput(
+      `a vector has ${String(vector.length)} dimensions, the collection has ${String(dimension)}`,
+      'DIMENSION_MISMATCH',
+    );
+  }
+  let squares = 0;
+  for (const x of vector) squares += x * x;
+  // Squares are summed in float64, so finite float32 values can't overflow: not finite means a NaN or an infinity.
+  if (!Number.isFinite(squares)) throw badInput('a vector holds a number that is not finite', 'NOT_FINITE');
+  if (squares === 0) throw badInput('a vector of zeros has no direction', 'ZERO_NORM');
+}
+
+/** Checks the records of an upsert and drops all but the last of each id, as if they were written one by one. */
+export function checkRecords(
+  records: readonly VectorRecord[],
+  spec: CollectionSpec,
+  maxUpsert: number,
+): VectorRecord[] {
+  if (records.length > maxUpsert) throw badInput(`an upsert takes ${String(maxUpsert)} records at most`);
+  const byId = new Map<string, VectorRecord>();
+  for (const record of records) {
+    checkVector(record.vector, spec.dimension);
+    if (!isWellFormed(record.item.id)) throw badInput('an id is not valid Unicode', 'BAD_TEXT');
+    byId.set(record.item.id, record);
+  }
+  return [...byId.values()];
+}
+
+/** Checks the queries and limit of a search. */
+export function checkQueries(
+  queries: readonly Float32Array[],
+  limit: number,
+  spec: CollectionSpec,
+  maxQueries: number,
+): void {
+  if (queries.length > maxQueries) throw badInput(`a search takes ${String(maxQueries)} queries at most`);
+  if (!Number.isSafeInteger(limit) || limit < 1)
+    throw badInput('the limit of a search is a positive integer');
+  for (const query of queries) checkVector(query, spec.dimension);
+}
+
+/** Throws unless `spec` can name files and columns. A wrong one is a fault of the program, not of a client. */
+export function checkSpec(spec: CollectionSpec): void {
+  if (!/^[A-Za-z0-9_]{1,200}$/.test(spec.name)) {
+    throw new TypeError(
+      `expected a collection name of 1-200 letters, digits and _, but got ${JSON.stringify(spec.name)}`,
+    );
+  }
+  if (!Number.isSafeInteger(spec.dimension) || spec.dimension < 1) {
+    throw new TypeError(`expected a dimension of at least 1, but got ${String(spec.dimension)}`);
+  }
+  for (const { name } of spec.fields) {
+    if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(name))
+      throw new TypeError(`expected a GraphQL name, but got ${JSON.stringify(name)}`);
+  }
+}
+
+/** Cosine of a rounded sum, back inside -1 to 1. */
+export function clampCosine(value: number): number {
+  return Math.max(-1, Math.min(1, value));
+}
+
+/** Best first; equals by id, in the order of UTF-16 code units. */
+export function compareHits(
+  a: { readonly id: string; readonly score: number },
+  b: { readonly id: string; readonly score: number },
+): number {
+  if (a.score !== b.score) return b.score - a.score;
+  return a.id < b.id ? -1 : a.id > b.id ? 1 : 0;
+}
+
+/**
+ * Why a collection that exists can't be opened as `wanted`; undefined when it can. Fields may stand in any order.
+ */
+export function specFault(existing: CollectionSpec, wanted: CollectionSpec): string | undefined {
+  if (existing.dimension !== wanted.dimension) {
+    return `it holds vectors of ${String(existing.dimension)} dimensions, the model makes ${String(wanted.dimension)}`;
+  }
+  const columns = (spec: CollectionSpec): string =>
+    spec.fields
+      .map(({ name, type }) => `${name}: ${type}`)
+      .sort()
+      .join(', ');
+  const [old, now] = [columns(existing), columns(wanted)];
+  return old === now ? undefined : `it was imported with the fields (${old}), the catalogue has (${now})`;
+}
+
+/** The error for an operator whose catalogue or model has changed under a collection. */
+export function specError(name: string, fault: string): Error {
+  return badInput(
+    `the collection ${name} can't be used: ${fault}. Drop it or choose another data folder, then import again.`,
+  );
+}

@@ -1,0 +1,43 @@
+/** One figure of a benchmark or evaluation: a JSON line on standard output, always beside its baseline where it has one. */
+export interface Figure {
+  /** What ran, e.g. `search`. */
+  readonly bench: string;
+  /** Which case of it. */
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The same figure of the baseline, measured in the same run. */
+  readonly baseline?: number;
+  /** What the baseline is. */
+  readonly against?: string;
+  /** What must hold, where something must: shown, never asserted. */
+  readonly target?: string;
+  readonly [detail: string]: unknown;
+}
+
+/** Prints `figure` with the ratio of value to baseline. */
+export function report(figure: Figure): void {
+  const { baseline, value } = figure;
+  const ratio = baseline === undefined || baseline === 0 ? {} : { ratio: round(value / baseline) };
+  console.log(
+    JSON.stringify({
+      ...figure,
+      value: round(value),
+      ...(baseline === undefined ? {} : { baseline: round(baseline) }),
+      ...ratio,
+    }),
+  );
+}
+
+function round(value: number): number {
+  return Number(value.toPrecision(4));
+}
+
+/** The middle of `values`. */
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1
+    ? (sorted[middle] ?? NaN)
+    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
+}

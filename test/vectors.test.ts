@@ -1,0 +1,25 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createLanceDbStore } from '../src/vectors/lancedb.js';
+import { createMemoryStore } from '../src/vectors/memory.js';
+import { describeVectorStore } from './conformance/vector-store.js';
+
+describeVectorStore('memory', () => {
+  const store = createMemoryStore();
+  return { open: () => store };
+});
+
+const lancedb = (over: { indexFromRows: number; exactUpToFloats?: number }) => () => {
+  const folder = mkdtempSync(join(tmpdir(), 'kindred-lancedb-'));
+  return {
+    open: () => createLanceDbStore({ folder, refineFactor: 3, refreshMs: 0, ...over }),
+    remove: () => {
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+};
+
+describeVectorStore('lancedb without an index', lancedb({ indexFromRows: 1_000_000 }));
+describeVectorStore('lancedb with an exact index', lancedb({ indexFromRows: 100 }));
+describeVectorStore('lancedb with an HNSW index', lancedb({ indexFromRows: 100, exactUpToFloats: 0 }));
