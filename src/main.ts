@@ -62,7 +62,9 @@ export function openStore({ data, store }: Config): VectorStore {
  */
 export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 } = {}): Promise<Domain> {
   const catalogue = loadCatalogue(config.catalogue.file);
-  const log = createLogger(config.log, logTo);
+  // A command's answer is what it prints; a server's is its log.
+  const quiet = logTo === 2 && config.log.level === 'info';
+  const log = createLogger(quiet ? { ...config.log, level: 'warn' } : config.log, logTo);
   const { telemetry, metricsHandler, shutdown } = startTelemetry(config, process.env);
   const store = openStore(config);
   const pool = createOnnxPool({

@@ -91,8 +91,9 @@ describe('the batcher', () => {
   let batcher: Batcher;
   const sent = (): (readonly string[])[] => held.batches.map(({ texts }) => texts);
   const finishAll = async (): Promise<void> => {
-    for (let done = 0; done < held.batches.length; done++) {
-      held.batches[done]?.finish();
+    // The list grows while it is gone through.
+    for (const batch of held.batches) {
+      batch.finish();
       await settle();
     }
   };
@@ -309,11 +310,11 @@ describe('the batcher under any interleaving', () => {
               });
             return answer.catch((error: unknown) => error as KindredError);
           });
-          let over = false;
-          const everyone = Promise.all(arrivals).finally(() => (over = true));
+          const state = { over: false };
+          const everyone = Promise.all(arrivals).finally(() => (state.over = true));
           let ended = 0;
-          while (!over) {
-            if (scheduler.count() > 0) await scheduler.waitOne();
+          while (!state.over) {
+            if (scheduler.count() > 0) await scheduler.waitNext(1);
             await settle();
             const batch = held.batches[ended];
             if (batch && (ended % 2 === 0 || scheduler.count() === 0)) {

@@ -193,7 +193,7 @@ describe('a cached embedder', () => {
         return Promise.resolve([]);
       },
       setMany: () => Promise.resolve([]),
-    } as unknown as EmbeddingCache);
+    });
     await compute('a secret shoe');
     expect(keys).toHaveLength(1);
     expect(keys[0]).toContain(inner.model.digest);

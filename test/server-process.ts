@@ -22,7 +22,10 @@ export interface RunningServer {
 }
 
 /** Starts the built gateway as a process of its own and waits until it listens. */
-export async function startServer(flags: Record<string, string>): Promise<RunningServer> {
+export async function startServer(
+  flags: Record<string, string>,
+  env: Record<string, string> = {},
+): Promise<RunningServer> {
   const args = [
     CLI,
     'serve',
@@ -30,7 +33,7 @@ export async function startServer(flags: Record<string, string>): Promise<Runnin
   ];
   const child = spawn(process.execPath, args, {
     stdio: ['ignore', 'pipe', 'inherit'],
-    env: { ...process.env, KINDRED_SERVER_PORT: '0', KINDRED_LOG_PRETTY: 'false' },
+    env: { ...process.env, KINDRED_SERVER_PORT: '0', KINDRED_LOG_PRETTY: 'false', ...env },
   });
   const url = await listeningUrl(child);
   return {

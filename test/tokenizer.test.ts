@@ -65,6 +65,20 @@ describe('the tokenizer', () => {
     expect(encode(text)).toMatchObject({ content: 30, truncated: false });
   });
 
+  it.each([
+    ['without any space', 'ab1'.repeat(20_000)],
+    ['of one letter a word', 'a '.repeat(30_000)],
+    ['of words that no vocabulary knows', `${'q'.repeat(98)}\u{1F600} `.repeat(600)],
+    ['of Chinese characters', '\u4e2d\u6587'.repeat(10_000)],
+  ])('T2: a text %s is read to a bound, and the flag says that it was cut', (_, text) => {
+    const { ids, truncated } = encode(text);
+    expect(truncated).toBe(true);
+    expect(ids.length).toBeLessThanOrEqual(32);
+    expect(ids.at(-1)).toBe(SEP);
+    // Nothing behind the bound is looked at.
+    expect(encode(text.slice(0, 1_000) + ' tail'.repeat(10_000)).ids).toEqual(ids);
+  });
+
   it('has no content for a text that the model reads nothing of', () => {
     expect(encode('\u0301\u0301')).toEqual({ ids: [CLS, SEP], content: 0, truncated: false });
   });

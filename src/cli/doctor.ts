@@ -5,7 +5,6 @@ import { Command } from 'commander';
 import { createMemoryCache } from '../cache/memory.js';
 import { loadCatalogue } from '../catalogue/load.js';
 import type { Config } from '../config.js';
-import { openDomain, openStore } from '../main.js';
 import { readBundle } from '../models/bundle.js';
 import {
   type CommonOptions,
@@ -13,6 +12,7 @@ import {
   action,
   commandConfig,
   describeFault,
+  loadMain,
   withCommonOptions,
 } from './options.js';
 
@@ -94,6 +94,7 @@ function checks(config: Config): Check[] {
       name: 'model sessions',
       mend: 'See the reason above; onnxruntime-node must be installed for this platform (npm ci).',
       run: async () => {
+        const { openDomain } = await loadMain();
         const domain = await openDomain({ ...config, log: { ...config.log, level: 'silent' } });
         try {
           const faults = Object.entries(domain.registry.faults());
@@ -113,6 +114,7 @@ function checks(config: Config): Check[] {
       name: `store ${config.store.adapter}`,
       mend: 'Check store.adapter and the data folder; a damaged LanceDB folder can be removed and imported again.',
       run: async () => {
+        const { openStore } = await loadMain();
         const store = openStore(config);
         try {
           await store.check();

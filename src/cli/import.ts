@@ -1,7 +1,6 @@
 import { Command } from 'commander';
 import { IMPORT_EXIT, type ImportSummary, importFiles } from '../catalogue/import.js';
-import { openDomain } from '../main.js';
-import { type CommonOptions, action, commandConfig, withCommonOptions } from './options.js';
+import { type CommonOptions, action, commandConfig, loadMain, withCommonOptions } from './options.js';
 import { progressPrinter } from './progress.js';
 
 interface ImportOptions extends CommonOptions {
@@ -46,9 +45,11 @@ by SIGINT or SIGTERM, to be resumed by the same command.`,
             stop.abort();
           });
         }
-        const domain = await openDomain(commandConfig(options));
+        const config = commandConfig(options);
+        const { openDomain } = await loadMain();
+        const domain = await openDomain(config);
         try {
-          const { catalogue, config, registry, telemetry } = domain;
+          const { catalogue, registry, telemetry } = domain;
           for (const [id, fault] of Object.entries(registry.faults())) {
             throw new Error(
               `model version ${id} is not ready: ${fault} (or leave it out of models.versions)`,

@@ -1,6 +1,5 @@
 import { Command } from 'commander';
-import { openDomain } from '../main.js';
-import { type CommonOptions, EXIT, action, commandConfig, withCommonOptions } from './options.js';
+import { type CommonOptions, EXIT, action, commandConfig, loadMain, withCommonOptions } from './options.js';
 import { printTable } from './table.js';
 
 /** `kindred models`: the versions, what they can do and what they hold. */
@@ -19,7 +18,9 @@ Exit codes: 0 all versions are ready; 1 at least one is not; 2 wrong usage.`,
     )
     .action(
       action(async (options: CommonOptions & { json?: boolean }) => {
-        const domain = await openDomain(commandConfig(options));
+        const config = commandConfig(options);
+        const { openDomain } = await loadMain();
+        const domain = await openDomain(config);
         try {
           const faults = domain.registry.faults();
           const rows = new Map(

@@ -67,6 +67,11 @@ export function describeFault(error: unknown): string {
   return `kindred: ${error instanceof Error ? error.message : String(error)}`;
 }
 
+/** Loads the composition root when a command needs it: it takes a second, and a faulty config should be told at once. */
+export function loadMain(): Promise<typeof import('../main.js')> {
+  return import('../main.js');
+}
+
 /** Parses a whole number from 1 to `max`. */
 export function wholeNumber(max: number): (text: string) => number {
   return (text) => {

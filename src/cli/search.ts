@@ -1,10 +1,10 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { openDomain } from '../main.js';
 import {
   type CommonOptions,
   EXIT,
   action,
   commandConfig,
+  loadMain,
   wholeNumber,
   withCommonOptions,
 } from './options.js';
@@ -39,6 +39,7 @@ Exit codes: 0 answered; 1 failed (no such version, store not there, ...); 2 wron
     .action(
       action(async (text: string, options: SearchOptions) => {
         const config = commandConfig(options);
+        const { openDomain } = await loadMain();
         const domain = await openDomain(config);
         try {
           const { embedder, collection } = domain.registry.resolve(options.model ?? null);

@@ -1,7 +1,6 @@
 import { Command } from 'commander';
-import { openDomain, openGateway } from '../main.js';
 import { seed } from '../seed.js';
-import { type CommonOptions, EXIT, action, commandConfig, withCommonOptions } from './options.js';
+import { type CommonOptions, EXIT, action, commandConfig, loadMain, withCommonOptions } from './options.js';
 import { progressPrinter } from './progress.js';
 
 interface ServeOptions extends CommonOptions {
@@ -30,11 +29,13 @@ Exit codes: 0 stopped when asked to; 1 could not start; 2 wrong usage; 130, 143 
     .action(
       action(async (options: ServeOptions) => {
         const config = commandConfig(options, { 'server.port': options.port, 'server.host': options.host });
+        const { openDomain, openGateway } = await loadMain();
         const stop = new AbortController();
         const stopped = onSignals(stop);
         const domain = await openDomain(config, { logTo: 1 });
         try {
           await seed(domain, { signal: stop.signal, onProgress: progressPrinter(process.stderr) });
+          if (stop.signal.aborted) return EXIT.ok;
           const gateway = await openGateway(domain);
           domain.log.info({ url: gateway.url }, `Kindred answers at ${gateway.url}`);
           await stopped;

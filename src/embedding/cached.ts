@@ -125,18 +125,18 @@ export function createCachedEmbedder({ inner, cache, limits, telemetry }: Cached
       const boarded = board(texts, options);
       const groups = boarded.flatMap((flight) => (flight instanceof KindredError ? [] : [flight.group]));
       for (const group of groups) group.claims += 1;
-      const call = openCall(texts.length, options, () => {
+      const { outcomes, settle, refuse } = openCall(texts.length, options, () => {
         for (const group of groups) if (--group.claims === 0) group.drop();
       });
       boarded.forEach((flight, index) => {
-        if (flight instanceof KindredError) call.settle(index, flight);
+        if (flight instanceof KindredError) settle(index, flight);
         else {
           flight.outcome.then((outcome) => {
-            call.settle(index, outcome);
-          }, call.refuse);
+            settle(index, outcome);
+          }, refuse);
         }
       });
-      return call.outcomes;
+      return outcomes;
     },
     health: () => inner.health(),
     close: () => inner.close(),

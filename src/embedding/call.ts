@@ -9,9 +9,9 @@ export interface Call {
   /** Resolves, in the order of the texts, when each has its outcome; rejects only by `refuse`. */
   readonly outcomes: Promise<EmbedOutcome[]>;
   /** Answers one text. What comes after the caller has left is dropped. */
-  settle(index: number, outcome: EmbedOutcome): void;
+  readonly settle: (index: number, outcome: EmbedOutcome) => void;
   /** Rejects the whole call; its caller leaves by that. */
-  refuse(error: unknown): void;
+  readonly refuse: (error: unknown) => void;
 }
 
 /** What makes a caller leave before its texts are done. */

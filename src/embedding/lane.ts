@@ -16,7 +16,7 @@ export interface Lane<T extends Queued> {
   readonly texts: number;
   /** Sum of the estimated lengths. */
   readonly tokens: number;
-  add(entry: T): void;
+  readonly add: (entry: T) => void;
   remove(entry: T): void;
   /** Takes the oldest entry and those nearest to it in length; empty when the lane is. O(longest + batch). */
   take(limits: BatchLimits): T[];

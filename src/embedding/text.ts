@@ -4,7 +4,6 @@ import { type KindredError, badInput } from '../errors.js';
 const INVISIBLE = /^[\s\p{Z}\p{Cc}\p{Cf}\p{Default_Ignorable_Code_Point}]*$/u;
 
 /** With the `u` flag only surrogates without their other half match `\p{Cs}`. */
-// eslint-disable-next-line no-control-regex -- U+0000 is what is looked for
 const NOT_TEXT = /[\u0000\uFFFE\uFFFF\p{Cs}]/u;
 
 /**

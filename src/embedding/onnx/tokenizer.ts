@@ -1,7 +1,12 @@
 import { Tokenizer } from '@huggingface/tokenizers';
 
-/** Characters of the first slice of a long text, by token of the limit: more than nearly every text needs to fill it. */
-const SLICE_CHARACTERS = 8;
+/**
+ * Characters that are read of a text at most, by token of the limit. Words of every language have fewer a token; what has more
+ * (words that no vocabulary knows) takes a millisecond a token to read, so an unbounded text could hold a worker for seconds.
+ */
+const MOST_CHARACTERS = 16;
+/** Characters that are tried first: enough to fill the limit with nearly every text. */
+const FIRST_CHARACTERS = 8;
 
 /** A text as token ids. */
 export interface Encoding {
@@ -26,6 +31,7 @@ interface TokenizerJson {
 interface Encoder {
   encode(text: string, options?: { add_special_tokens: boolean }): { ids: number[] };
 }
+const HubTokenizer = Tokenizer as unknown as new (json: TokenizerJson, config: object) => Encoder;
 
 /**
  * Makes the tokenizer of a parsed tokenizer.json. Special tokens that stand in a text, such as `[SEP]`, are read as text: only the
@@ -38,11 +44,8 @@ export function createTokenizer(json: TokenizerJson, maxTokens: number): (text: 
   );
   const special = new Set(added.filter((token) => token.special && token !== unknown).map(({ id }) => id));
   // One that knows no special token splits them like any other text.
-  const plain: Encoder = new Tokenizer(
-    { ...json, added_tokens: added.filter((token) => !token.special) },
-    {},
-  );
-  const { before, after } = templateOf(new Tokenizer(json, {}));
+  const plain = new HubTokenizer({ ...json, added_tokens: added.filter((token) => !token.special) }, {});
+  const { before, after } = templateOf(new HubTokenizer(json, {}));
   const limit = maxTokens - before.length - after.length;
   if (limit < 1)
     throw new Error(`expected a maxTokens above the special tokens, but got ${String(maxTokens)}`);
@@ -53,9 +56,9 @@ export function createTokenizer(json: TokenizerJson, maxTokens: number): (text: 
     return ids.filter((id) => !special.has(id));
   };
   return (text) => {
-    const content = headOf(text, limit, encodeContent);
-    const truncated = content.length > limit;
-    if (truncated) content.length = limit;
+    const { ids, cut } = headOf(text, limit, encodeContent);
+    const truncated = cut || ids.length > limit;
+    const content = ids.slice(0, limit);
     return { ids: [...before, ...content, ...after], content: content.length, truncated };
   };
 }
@@ -70,15 +73,26 @@ function templateOf(tokenizer: Encoder): { before: number[]; after: number[] } {
 }
 
 /**
- * Tokens of the text's beginning, at least limit + 1 of them when there are that many: a text of a megabyte costs no more than its
- * first kilobytes. Slices end before white space, where words end too, so they read as the whole text would.
+ * Tokens of the text's beginning, more than `limit` of them when there are that many: a long text costs no more than its first
+ * kilobytes. Slices end before white space, where words end too, so they read as the whole text would. `cut` tells that there was
+ * more to read.
  */
-function headOf(text: string, limit: number, encode: (text: string) => number[]): number[] {
-  for (let length = limit * SLICE_CHARACTERS; length < text.length; length *= 2) {
-    const end = text.slice(length).search(/\s/);
-    if (end < 0) break;
-    const ids = encode(text.slice(0, length + end));
-    if (ids.length > limit) return ids;
-  }
-  return encode(text);
+function headOf(
+  text: string,
+  limit: number,
+  encode: (text: string) => number[],
+): { ids: number[]; cut: boolean } {
+  const first = sliceAt(text, limit * FIRST_CHARACTERS);
+  const ids = encode(first);
+  if (ids.length > limit || first.length === text.length) return { ids, cut: false };
+  const most = sliceAt(text, limit * MOST_CHARACTERS);
+  return { ids: encode(most), cut: text.slice(most.length).trim() !== '' };
+}
+
+/** Some `length` characters of the text: up to the last white space among them when there is one. */
+function sliceAt(text: string, length: number): string {
+  if (text.length <= length) return text;
+  const slice = text.slice(0, length + 1);
+  const space = slice.search(/\s\S*$/);
+  return space > 0 ? slice.slice(0, space) : slice.slice(0, length);
 }
