@@ -65,7 +65,8 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
   // A command's answer is what it prints; a server's is its log.
   const quiet = logTo === 2 && config.log.level === 'info';
   const log = createLogger(quiet ? { ...config.log, level: 'warn' } : config.log, logTo);
-  const { telemetry, metricsHandler, shutdown } = startTelemetry(config, process.env);
+  const running = startTelemetry(config, process.env);
+  const { telemetry, metricsHandler } = running;
   const store = openStore(config);
   const pool = createOnnxPool({
     config: config.embedding,
@@ -92,7 +93,7 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
       await registry.close();
       await pool.close();
       await store.close();
-      await shutdown();
+      await running.shutdown();
     },
   };
 }

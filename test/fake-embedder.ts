@@ -12,7 +12,7 @@ export interface FakeEmbedderOptions {
 }
 
 /** One call that a fake embedder got. */
-export interface FakeEmbedderCall {
+interface FakeEmbedderCall {
   readonly texts: readonly string[];
   readonly options: EmbedOptions;
 }

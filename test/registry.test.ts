@@ -39,31 +39,33 @@ async function open(store: VectorStore, broken: string[] = []): Promise<ModelReg
 
 describe('a registry', () => {
   it('resolves ids and aliases, and null to the stable version', async () => {
-    const { resolve } = await open(createMemoryStore());
+    const models = await open(createMemoryStore());
     expect(
-      [resolve('v1'), resolve('stable'), resolve(null), resolve()].map((model) => model.version.id),
+      [models.resolve('v1'), models.resolve('stable'), models.resolve(null), models.resolve()].map(
+        (model) => model.version.id,
+      ),
     ).toEqual(['v1', 'v2', 'v2', 'v2']);
   });
 
   it.each(['v9', 'candidate', '', '__proto__', 'constructor'])(
     'V6: refuses the unknown version %j, never answering with another',
     async (id) => {
-      const { resolve } = await open(createMemoryStore());
-      expect(() => resolve(id)).toThrow(
+      const models = await open(createMemoryStore());
+      expect(() => models.resolve(id)).toThrow(
         expect.objectContaining({ code: 'MODEL_VERSION_NOT_FOUND' }) as KindredError,
       );
     },
   );
 
   it('X8: refuses a version whose bundle is broken by name while the others serve', async () => {
-    const { resolve, versions, ready, faults } = await open(createMemoryStore(), ['v1']);
-    expect(() => resolve('v1')).toThrow(
+    const models = await open(createMemoryStore(), ['v1']);
+    expect(() => models.resolve('v1')).toThrow(
       expect.objectContaining({ code: 'MODEL_VERSION_UNAVAILABLE' }) as KindredError,
     );
-    expect(resolve('v2').version.health).toBe('READY');
-    expect(versions().map(({ health }) => health)).toEqual(['FAILED', 'READY']);
-    expect(ready()).toBe(false);
-    expect(faults()).toEqual({ v1: 'sha256 of model.onnx differs' });
+    expect(models.resolve('v2').version.health).toBe('READY');
+    expect(models.versions().map(({ health }) => health)).toEqual(['FAILED', 'READY']);
+    expect(models.ready()).toBe(false);
+    expect(models.faults()).toEqual({ v1: 'sha256 of model.onnx differs' });
   });
 
   it('X24: becomes ready without a restart when the store comes up after it', async () => {
@@ -76,18 +78,18 @@ describe('a registry', () => {
           ? inner.open(spec)
           : Promise.reject(new KindredError('UPSTREAM_UNAVAILABLE', 'the store does not answer')),
     };
-    const { ready, resolve } = await open(late);
-    expect(ready()).toBe(false);
-    expect(() => resolve(null)).toThrow(
+    const models = await open(late);
+    expect(models.ready()).toBe(false);
+    expect(() => models.resolve(null)).toThrow(
       expect.objectContaining({ code: 'MODEL_VERSION_UNAVAILABLE' }) as KindredError,
     );
     up = true;
-    await expect.poll(ready).toBe(true);
-    expect(resolve(null).version.id).toBe('v2');
+    await expect.poll(() => models.ready()).toBe(true);
+    expect(models.resolve(null).version.id).toBe('v2');
   });
 
   it('gives two models collections of their own', async () => {
-    const { served } = await open(createMemoryStore());
-    expect(new Set(served().map(({ collection }) => collection.spec.name)).size).toBe(2);
+    const models = await open(createMemoryStore());
+    expect(new Set(models.served().map(({ collection }) => collection.spec.name)).size).toBe(2);
   });
 });

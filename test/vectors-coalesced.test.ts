@@ -68,7 +68,7 @@ describe('coalesced searches', () => {
     exporter.reset();
     const held = heldCollection(base);
     calls = held.calls;
-    collection = coalesced(held.collection, telemetry, store);
+    collection = coalesced(held.collection, telemetry, store, 1);
   });
 
   it('start at once when idle, and gather while a call is in flight', async () => {

@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { configKeys } from '../../dist/src/config.js';
+import { configKeys } from '../../dist/src/config-keys.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const path = join(root, 'deploy/docs/configuration.md');
@@ -27,7 +27,7 @@ stops the start, and all faults are listed at once.
 
 Tracing follows OpenTelemetry's own variables: spans are exported when \`OTEL_EXPORTER_OTLP_ENDPOINT\` is set.
 
-This table is generated from \`src/config.ts\` by \`npm run docs\`.
+This table is generated from \`src/config-schema.ts\` by \`npm run docs\`.
 
 | key | variable | type | default | what it is |
 | --- | --- | --- | --- | --- |

@@ -22,7 +22,8 @@ const TAKEN_TYPES: ReadonlySet<string> = new Set(
   (
     'Query Mutation Subscription String Int Float Boolean ID Vector DateTime JSON Embedding EmbedFailure EmbedResult ' +
     'EmbedInput EmbedPurpose ExampleInput ImageInput ModelVersion ModelRole ModelHealth PageInfo SearchMode SearchTimings ' +
-    'RecommendStrategy Cluster ClusterConnection ClusterEdge'
+    'RecommendStrategy Cluster ClusterConnection ClusterEdge SafeInt StringFilter IntFilter FloatFilter DateTimeFilter ' +
+    'BooleanFilter StringListFilter'
   ).split(' '),
 );
 

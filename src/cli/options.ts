@@ -1,6 +1,10 @@
 import { type Command, InvalidArgumentError } from 'commander';
-import { type Config, ConfigError, loadConfig } from '../config.js';
+import { ConfigError } from '../config-faults.js';
+import { type Config, loadConfig } from '../config.js';
 import { KindredError } from '../errors.js';
+import type * as main from '../main.js';
+
+type Main = typeof main;
 
 /** Exit codes shared by all commands; `import` adds its own. */
 export const EXIT = { ok: 0, failed: 1, usage: 2 } as const;
@@ -68,7 +72,7 @@ export function describeFault(error: unknown): string {
 }
 
 /** Loads the composition root when a command needs it: it takes a second, and a faulty config should be told at once. */
-export function loadMain(): Promise<typeof import('../main.js')> {
+export function loadMain(): Promise<Main> {
   return import('../main.js');
 }
 

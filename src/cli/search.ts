@@ -61,7 +61,7 @@ Exit codes: 0 answered; 1 failed (no such version, store not there, ...); 2 wron
               index + 1,
               hit.score.toFixed(3),
               hit.id,
-              String(items[index]?.fields[title] ?? '').slice(0, 80),
+              textOf(items[index]?.fields[title]),
             ]),
           );
           return EXIT.ok;
@@ -70,4 +70,9 @@ Exit codes: 0 answered; 1 failed (no such version, store not there, ...); 2 wron
         }
       }),
     );
+}
+
+/** A field's value in a table cell. */
+function textOf(value: unknown): string {
+  return typeof value === 'string' ? value.slice(0, 80) : '';
 }

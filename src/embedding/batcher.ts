@@ -31,7 +31,7 @@ export interface BatcherOptions {
   readonly telemetry: Telemetry;
 }
 
-export interface BatchOptions extends Patience {
+interface BatchOptions extends Patience {
   readonly lane: EmbedLane;
 }
 

@@ -139,7 +139,7 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
     close: async () => {
       closed = true;
       for (const timer of timers) clearTimeout(timer);
-      await Promise.all([...slots.values()].map((slot) => slot.model?.embedder.close()));
+      for (const { model } of slots.values()) await model?.embedder.close();
     },
   };
 }

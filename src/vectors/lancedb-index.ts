@@ -12,8 +12,6 @@ const EXACT_UP_TO_FLOATS = 40_000_000;
 const PARTITIONS = 8;
 /** Rows that a part needs at least for its centre to mean something. */
 const PARTITION_ROWS = 256;
-/** Share of rows outside the index from which it is built anew rather than extended. */
-const REBUILD_SHARE = 0.2;
 /** Extensions of an index that a search has to visit, from which it is built anew. */
 const REBUILD_PARTS = 4;
 /** Old versions stay for readers in other processes that are still at them, in ms. */
@@ -51,10 +49,7 @@ export function createIndexes(
     const wanted = rows * spec.dimension <= exactUpToFloats ? 'exact' : 'graph';
     const index = await vectorIndexOf(table);
     const current =
-      index !== undefined &&
-      kindOf(index) === wanted &&
-      (index.numUnindexedRows ?? 0) <= rows * REBUILD_SHARE &&
-      (index.numSegments ?? 1) <= REBUILD_PARTS;
+      index !== undefined && kindOf(index) === wanted && (index.numSegments ?? 1) <= REBUILD_PARTS;
     if (!current) await table.createIndex('vector', { config: vectorConfig(wanted, rows) });
   };
 

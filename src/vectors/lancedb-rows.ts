@@ -60,7 +60,7 @@ export function specOf(schema: { metadata: Map<string, string> }, name: string):
 
 /** Records as an Arrow table. Throws BAD_USER_INPUT where an item's value has another type than its field. */
 export function toArrow(records: readonly VectorRecord[], spec: CollectionSpec, schema: Schema): Table {
-  const columns: Vector[] = [
+  const columns: Vector<DataType>[] = [
     texts(records.map(({ item }) => item.id)),
     vectorColumn(records, spec.dimension),
     texts(records.map(({ hash }) => hash)),
@@ -108,18 +108,18 @@ function columnType(field: IndexedField): DataType {
 }
 
 /** Booleans are 0 and 1 in an int8 column: arrow writes a boolean column without any value in a way that Lance refuses. */
-function column(values: readonly IndexedValue[], field: IndexedField): Vector {
+function column(values: readonly IndexedValue[], field: IndexedField): Vector<DataType> {
   const cells =
     field.type === 'boolean' ? values.map((value) => (value === null ? null : Number(value))) : values;
   return vectorFromArray(cells, columnType(field));
 }
 
-function texts(values: readonly string[]): Vector {
+function texts(values: readonly string[]): Vector<DataType> {
   return vectorFromArray(values, new Utf8());
 }
 
 /** One contiguous copy of all vectors: building it value by value is 20 times slower. */
-function vectorColumn(records: readonly VectorRecord[], dimension: number): Vector {
+function vectorColumn(records: readonly VectorRecord[], dimension: number): Vector<DataType> {
   const floats = new Float32Array(records.length * dimension);
   for (const [row, { vector }] of records.entries()) floats.set(vector, row * dimension);
   const child = makeData({ type: new Float32(), length: floats.length, data: floats });

@@ -59,7 +59,7 @@ export function createLanceDbStore(options: LanceDbOptions): VectorStore {
       const db = await connected();
       await unavailable('reading its folder', async () => {
         if (!(await stat(options.folder)).isDirectory()) throw new Error('not a folder');
-        await db.tableNames({ limit: 1 });
+        await db.listTables({ limit: 1 });
       });
     },
     async close() {
@@ -104,9 +104,11 @@ async function openTable(db: Connection, spec: CollectionSpec, options: LanceDbO
 
 async function tableNames(db: Connection): Promise<string[]> {
   const names: string[] = [];
-  for (;;) {
-    const page = await db.tableNames({ startAfter: names.at(-1), limit: 1000 });
-    names.push(...page);
-    if (page.length < 1000) return names.sort();
-  }
+  let pageToken: string | undefined;
+  do {
+    const page = await db.listTables({ pageToken });
+    names.push(...page.tables);
+    pageToken = page.pageToken;
+  } while (pageToken !== undefined && pageToken !== '');
+  return names.sort();
 }

@@ -1,0 +1,222 @@
+import { z } from 'zod';
+import { packageRoot } from './package-root.js';
+
+/** Settings that `kindred config` masks and that no log line may hold, by dotted key. */
+export const SECRET_KEYS: ReadonlySet<string> = new Set(['search.cursorSecret']);
+
+/** Settings that hold paths: relative ones in kindred.yaml start at its folder, others at the working directory. */
+export const PATH_KEYS: ReadonlySet<string> = new Set([
+  'data',
+  'catalogue.file',
+  'catalogue.seed',
+  'models.folder',
+]);
+
+const port = z.int().min(0).max(65_535);
+const count = z.int().min(1);
+const milliseconds = z.int().min(0);
+
+/** Every setting: what it is, its default, its unit. The table in deploy/docs/configuration.md is generated from it. */
+export const configSchema = z.strictObject({
+  data: z
+    .string()
+    .min(1)
+    .default('data')
+    .describe('Data folder: vectors, import checkpoints, the cursor key. Also `KINDRED_DATA`.'),
+  production: z
+    .boolean()
+    .default(false)
+    .describe(
+      'Hides the schema: no introspection, no suggestions, no GraphiQL. True by default when `NODE_ENV=production`.',
+    ),
+  catalogue: z
+    .strictObject({
+      file: z
+        .string()
+        .min(1)
+        .default(packageRoot('deploy/sample/catalogue.yaml'))
+        .describe('The catalogue.yaml that names entity, fields and text template.'),
+      seed: z
+        .array(z.string().min(1))
+        .default([])
+        .describe(
+          'Files that `serve` imports on a first start, while the store is empty. The sample catalogue seeds itself.',
+        ),
+    })
+    .prefault({}),
+  server: z
+    .strictObject({
+      host: z.string().min(1).default('localhost').describe('Address to listen on; `0.0.0.0` for all.'),
+      port: port.default(4000).describe('Port to listen on; 0 takes a free one. Also `PORT`.'),
+      bodyLimitBytes: count
+        .default(1_048_576)
+        .describe('Largest request body, in bytes; a larger one is 413.'),
+      deadlineMs: count.default(10_000).describe('Time a request may take, in ms; then DEADLINE_EXCEEDED.'),
+      headersTimeoutMs: count.default(10_000).describe('Time a client may take to send its headers, in ms.'),
+      requestTimeoutMs: count
+        .default(30_000)
+        .describe('Time a client may take to send its whole request, in ms.'),
+      maxConnections: count.default(4096).describe('Open connections at most; more are closed at once.'),
+      maxInFlight: count
+        .default(1024)
+        .describe('GraphQL requests being answered at most; more are OVERLOADED.'),
+      drainMs: milliseconds
+        .default(500)
+        .describe('On SIGTERM: time between /readyz turning 503 and the listener closing, in ms.'),
+      shutdownGraceMs: count
+        .default(15_000)
+        .describe('On SIGTERM: time that requests in flight get to finish, in ms.'),
+      trustProxy: z
+        .boolean()
+        .default(false)
+        .describe('Whether `X-Forwarded-*` headers of the peer are believed.'),
+    })
+    .prefault({}),
+  limits: z
+    .strictObject({
+      depth: count.default(12).describe('Deepest selection of a GraphQL operation.'),
+      aliases: count.default(30).describe('Aliases in an operation.'),
+      directives: count.default(50).describe('Directives in an operation.'),
+      tokens: count.default(5_000).describe('GraphQL tokens in a document.'),
+      cost: count
+        .default(5_000)
+        .describe(
+          'Cost of an operation: the sum over fields of their price times the page sizes above them.',
+        ),
+      pageSize: count.default(100).describe('Largest `first`.'),
+      embedInputs: count.default(64).describe('Inputs of one `embed` field.'),
+      examples: count.default(32).describe('Examples of one `recommend` field, likes and dislikes together.'),
+      filterValues: count.default(1_000).describe('Values in all `in` lists of a filter.'),
+      filterDepth: count.default(8).describe('Nesting of `and`, `or` and `not` in a filter.'),
+      textBytes: count
+        .default(65_536)
+        .describe('Longest text in UTF-8 bytes; longer ones are TEXT_TOO_LONG.'),
+    })
+    .prefault({}),
+  models: z
+    .strictObject({
+      folder: z
+        .string()
+        .min(1)
+        .default(packageRoot('deploy/models'))
+        .describe('Folder that holds one folder a model bundle.'),
+      versions: z
+        .array(z.string().min(1))
+        .min(1)
+        .default(['v1', 'v2'])
+        .describe('Bundles that serve, by folder name.'),
+      stable: z.string().min(1).default('v2').describe('The version that answers by default.'),
+      candidate: z
+        .string()
+        .min(1)
+        .nullable()
+        .default(null)
+        .describe('The version on trial, under the alias `candidate`.'),
+    })
+    .prefault({}),
+  embedding: z
+    .strictObject({
+      threads: z.int().min(0).default(0).describe('Worker threads shared by all models; 0 is one a core.'),
+      intraOpThreads: count.default(1).describe('Threads inside a session (`intraOpNumThreads`).'),
+      maxBatchTexts: count.default(32).describe('Texts in a batch at most.'),
+      maxBatchTokens: count.default(4_096).describe('Tokens in a batch at most, padding included.'),
+      maxQueueTexts: count
+        .default(2_048)
+        .describe('Texts waiting for one model at most; more are OVERLOADED.'),
+      maxQueueTokens: count
+        .default(262_144)
+        .describe('Estimated tokens waiting for one model at most; more are OVERLOADED.'),
+      watchdogMs: count
+        .default(30_000)
+        .describe('Time a batch may take in its worker, in ms; then the worker is replaced.'),
+    })
+    .prefault({}),
+  cache: z
+    .strictObject({
+      adapter: z.enum(['memory', 'none']).default('memory').describe('Where embeddings are cached.'),
+      maxEntries: count
+        .default(50_000)
+        .describe('Embeddings kept in memory at most; the least recently used go first.'),
+      ttlSeconds: count.default(86_400).describe('Time an embedding stays cached, in s.'),
+    })
+    .prefault({}),
+  store: z
+    .strictObject({
+      adapter: z
+        .enum(['lancedb', 'memory'])
+        .default('lancedb')
+        .describe('Vector store. `memory` forgets everything at exit.'),
+      indexFromRows: count.default(5_000).describe('Rows from which LanceDB builds an approximate index.'),
+      refineFactor: count
+        .default(3)
+        .describe('LanceDB re-ranks `limit x refineFactor` candidates by their full vectors.'),
+      refreshMs: milliseconds
+        .default(1_000)
+        .describe('How soon a server sees what another process wrote, in ms.'),
+    })
+    .prefault({}),
+  search: z
+    .strictObject({
+      window: count.default(200).describe('Results fetched for a query at once; paging moves inside them.'),
+      windowTtlMs: milliseconds
+        .default(30_000)
+        .describe('Time a window of results stays cached for paging, in ms.'),
+      windowCacheEntries: count.default(2_000).describe('Windows kept at most.'),
+      cursorSecret: z
+        .string()
+        .min(16)
+        .nullable()
+        .default(null)
+        .describe(
+          'Key that signs cursors; share it between replicas. Made and kept in the data folder by default.',
+        ),
+    })
+    .prefault({}),
+  import: z
+    .strictObject({
+      batchSize: count.default(2_048).describe('Rows that an import embeds and writes at once.'),
+      maxLineBytes: count
+        .default(4_194_304)
+        .describe('Longest line of a file, in bytes; longer ones are rejected.'),
+    })
+    .prefault({}),
+  apq: z
+    .strictObject({
+      enabled: z.boolean().default(true).describe('Automatic persisted queries.'),
+      maxEntries: count.default(2_000).describe('Persisted queries kept at most.'),
+      ttlSeconds: count.default(86_400).describe('Time a persisted query stays, in s.'),
+    })
+    .prefault({}),
+  log: z
+    .strictObject({
+      level: z
+        .enum(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'])
+        .default('info')
+        .describe('Least level that is logged.'),
+      pretty: z
+        .boolean()
+        .nullable()
+        .default(null)
+        .describe('Lines for people; by default only on a terminal.'),
+      texts: z.boolean().default(false).describe("Whether users' raw texts may stand in logs and spans."),
+    })
+    .prefault({}),
+  telemetry: z
+    .strictObject({
+      serviceName: z
+        .string()
+        .min(1)
+        .default('kindred')
+        .describe('`service.name` of spans; `OTEL_SERVICE_NAME` goes before it.'),
+      sampleRatio: z
+        .number()
+        .min(0)
+        .max(1)
+        .default(1)
+        .describe('Share of traces without a parent that are recorded.'),
+      metrics: z.boolean().default(true).describe('Whether `/metrics` answers.'),
+    })
+    .prefault({}),
+});
+
+export type Config = z.infer<typeof configSchema>;
