@@ -3,7 +3,7 @@ import type { CollectionSpec, VectorRecord } from './store.js';
 import { isWellFormed } from './typed-filter.js';
 
 /** Throws BAD_USER_INPUT unless `vector` is `[dimension]`, finite, and has a direction. */
-export function checkVector(vector: Float32Array, dimension: number): void {
+function checkVector(vector: Float32Array, dimension: number): void {
   if (vector.length !== dimension) {
     throw badInput(
       `a vector has ${String(vector.length)} dimensions, the collection has ${String(dimension)}`,

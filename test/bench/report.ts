@@ -32,12 +32,3 @@ export function report(figure: Figure): void {
 function round(value: number): number {
   return Number(value.toPrecision(4));
 }
-
-/** The middle of `values`. */
-export function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  return sorted.length % 2 === 1
-    ? (sorted[middle] ?? NaN)
-    : ((sorted[middle - 1] ?? NaN) + (sorted[middle] ?? NaN)) / 2;
-}

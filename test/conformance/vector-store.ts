@@ -325,6 +325,25 @@ export function describeVectorStore(name: string, make: () => StoreUnderTest): v
         });
         expect(wide).toHaveLength(200);
       });
+
+      it('finds the matches of a wide filter that all lie far from the query', async () => {
+        const collection = await open({ dimension: 16 });
+        const near = unitVector(1, 16);
+        const around = (centre: Float32Array, i: number): Float32Array =>
+          unitVector(i, 16).map((x, at) => (centre[at] ?? 0) + x / 4);
+        const far = near.map((x) => -x);
+        const records = Array.from({ length: 6_000 }, (_, i) =>
+          record(`r${String(i)}`, { inStock: i % 3 === 0 }, around(i % 3 === 0 ? far : near, i)),
+        );
+        await collection.upsert(records);
+        await collection.optimize();
+        const filter: Filter = { kind: 'eq', field: 'inStock', value: true };
+        for (const limit of [1, 5, 200]) {
+          const [hits = []] = await collection.search([near], { limit, filter });
+          expect(hits).toHaveLength(limit);
+          expect(hits.every(({ id }) => Number(id.slice(1)) % 3 === 0)).toBe(true);
+        }
+      });
     });
 
     describe('filters', () => {
