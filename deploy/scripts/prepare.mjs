@@ -3,11 +3,10 @@
 // build. Plain Node with no package, since it runs before there is any. `npm start` and `npm test` begin with it.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PRODUCT, build, root, sources } from './build.mjs';
 
-const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
   console.error(`Kindred needs Node 20.19 or newer; this is ${process.version}. Get one from https://nodejs.org.`);
@@ -26,30 +25,19 @@ if (!fresh(installed, lock)) {
 }
 
 const built = join(root, 'dist', '.kindred-build');
-const sources = digest(
-  [...sourceFiles(['schema', 'src', 'resolvers', 'loaders']), join(root, 'tsconfig.json')]
+const state = digest(
+  [...sources(PRODUCT), join(root, 'deploy/scripts/build.mjs')]
     .map((path) => `${path} ${statSync(path).mtimeMs} ${statSync(path).size}`)
     .join('\n'),
 );
-if (!fresh(built, sources)) {
+if (!fresh(built, state)) {
   console.error('Building ...');
-  // A file whose source is gone must not stay in the build.
-  rmSync(join(root, 'dist'), { recursive: true, force: true });
-  mkdirSync(join(root, 'dist'));
-  run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', root]);
-  writeFileSync(built, sources);
+  await build(PRODUCT);
+  writeFileSync(built, state);
 }
 
 function run(command, args, env = {}) {
   const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], env: { ...process.env, ...env } });
   if (error) console.error(`${command}: ${error.message}`);
   if (status !== 0) process.exit(status ?? 1);
-}
-
-function sourceFiles(folders) {
-  return folders.flatMap((folder) =>
-    readdirSync(join(root, folder), { recursive: true, withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath ?? entry.path, entry.name)),
-  );
 }

@@ -20,7 +20,7 @@ const KEEP_VERSIONS_MS = 60_000;
 const TRIES = 4;
 
 /** How a table finds neighbours: no index (reads the files), every vector in memory, or an HNSW graph. */
-export type IndexKind = 'none' | 'exact' | 'graph';
+type IndexKind = 'none' | 'exact' | 'graph';
 
 export interface Indexes {
   /** Partitions to probe for an exact result. */

@@ -10,25 +10,24 @@ const SPARE = 16;
 /** Most equals at the edge that are told apart. */
 const MAX_SPARE = 4_096;
 
-/** How one call to LanceDB searches. */
-interface Plan {
-  readonly limit: number;
-  readonly where: string | undefined;
-  /** Skips the index and compares every row. */
-  readonly flat: boolean;
-}
+/** Finds the nearest rows of each query: `(queries [n][dimension], limit, SQL filter)`. */
+type Nearest = (
+  queries: readonly Float32Array[],
+  limit: number,
+  where: string | undefined,
+) => Promise<Hit[][]>;
 
 /**
- * Finds the nearest rows of each query in one call: `(queries [n][dimension], limit, SQL filter)`. Whatever an approximate index leaves
- * out of a filtered result (its graph may run dry before `limit` rows match) is found by a second, exact search.
+ * Searches all queries in one call. The filter goes before the search, and a graph is walked until `limit` rows match, so a narrow
+ * filter loses no hits.
  */
 export function createNearest(
   table: Table,
   indexes: Indexes,
   rowIds: RowIds,
   { refineFactor }: LanceDbOptions,
-): (queries: readonly Float32Array[], limit: number, where: string | undefined) => Promise<Hit[][]> {
-  const run = async (queries: readonly Float32Array[], plan: Plan): Promise<Hit[][]> => {
+): Nearest {
+  const run: Nearest = async (queries, limit, where) => {
     const [first, ...others] = queries;
     if (first === undefined) return [];
     const kind = await indexes.kind();
@@ -36,43 +35,26 @@ export function createNearest(
       .query()
       .nearestTo(first)
       .distanceType('cosine')
-      .limit(plan.limit)
+      .limit(limit)
       .select(['id', '_distance'])
       .withRowId();
     for (const vector of others) query = query.addQueryVector(vector);
-    if (plan.where !== undefined) query = query.where(plan.where);
-    if (plan.flat) query = query.bypassVectorIndex();
-    else if (kind === 'exact') query = query.nprobes(indexes.partitions);
-    else if (kind === 'graph') query = query.refineFactor(refineFactor);
+    if (where !== undefined) query = query.where(where);
+    if (kind === 'exact') query = query.nprobes(indexes.partitions);
+    if (kind === 'graph') query = query.refineFactor(refineFactor);
     return split(await query.toArrow(), queries.length, rowIds);
   };
 
-  /** Asks for more until the last hit is farther than the one at the limit: then ids decide between all equals. */
-  const runToEdge = async (queries: readonly Float32Array[], limit: number, plan: Plan): Promise<Hit[][]> => {
-    let spare = SPARE;
-    for (;;) {
-      const results = await run(queries, { ...plan, limit: limit + spare });
+  // Asks for more until the last hit is farther than the one at the limit: then ids decide between all equals.
+  return async (queries, limit, where) => {
+    for (let spare = SPARE; ; spare *= 4) {
+      const asked = limit + spare;
+      const results = await run(queries, asked, where);
       const cut = results.some(
-        (hits) => hits.length === limit + spare && hits.at(-1)?.score === hits[limit - 1]?.score,
+        (hits) => hits.length === asked && hits[asked - 1]?.score === hits[limit - 1]?.score,
       );
       if (!cut || spare >= MAX_SPARE) return results.map((hits) => hits.slice(0, limit));
-      spare *= 4;
     }
-  };
-
-  return async (queries, limit, where) => {
-    const plan: Plan = { limit, where, flat: false };
-    const results = await runToEdge(queries, limit, plan);
-    if ((await indexes.kind()) !== 'graph' || results.every((hits) => hits.length === limit)) return results;
-    const matching = Math.min(limit, await table.countRows(where));
-    const short = results.flatMap((hits, index) => (hits.length < matching ? [index] : []));
-    const again = await runToEdge(
-      short.flatMap((index) => queries[index] ?? []),
-      limit,
-      { ...plan, flat: true },
-    );
-    for (const [position, index] of short.entries()) results[index] = again[position] ?? [];
-    return results;
   };
 }
 
