@@ -120,12 +120,19 @@ export const configSchema = z.strictObject({
       intraOpThreads: count.default(1).describe('Threads inside a session (`intraOpNumThreads`).'),
       maxBatchTexts: count.default(32).describe('Texts in a batch at most.'),
       maxBatchTokens: count.default(4_096).describe('Tokens in a batch at most, padding included.'),
+      bulkBatchTokens: count
+        .default(1_024)
+        .describe(
+          'Tokens in a batch of an import at most: a request that comes behind it waits for it. `kindred import`, where nobody waits, takes 8,192 or more.',
+        ),
       maxQueueTexts: count
         .default(2_048)
-        .describe('Texts waiting for one model at most; more are OVERLOADED.'),
+        .describe('Texts waiting for one model at most, requests and imports each; more are OVERLOADED.'),
       maxQueueTokens: count
         .default(262_144)
-        .describe('Estimated tokens waiting for one model at most; more are OVERLOADED.'),
+        .describe(
+          'Estimated tokens waiting for one model at most, requests and imports each; more are OVERLOADED.',
+        ),
       watchdogMs: count
         .default(30_000)
         .describe('Time a batch may take in its worker, in ms; then the worker is replaced.'),

@@ -1,7 +1,11 @@
 import { Command } from 'commander';
 import { IMPORT_EXIT, type ImportSummary, importFiles } from '../catalogue/import.js';
+import type { Config } from '../config.js';
 import { type CommonOptions, action, commandConfig, loadMain, withCommonOptions } from './options.js';
 import { progressPrinter } from './progress.js';
+
+/** Tokens in a batch: enough texts for the worker to cut into runs with hardly any padding, about a second of work. */
+const BULK_BATCH_TOKENS = 8_192;
 
 interface ImportOptions extends CommonOptions {
   readonly dryRun?: boolean;
@@ -45,7 +49,7 @@ by SIGINT or SIGTERM, to be resumed by the same command.`,
             stop.abort();
           });
         }
-        const config = commandConfig(options);
+        const config = withoutRequests(commandConfig(options));
         const { openDomain } = await loadMain();
         const domain = await openDomain(config);
         try {
@@ -78,6 +82,13 @@ by SIGINT or SIGTERM, to be resumed by the same command.`,
         }
       }),
     );
+}
+
+/** No request waits behind the batches of this process, so they may be as large as pays. */
+function withoutRequests(config: Config): Config {
+  const { embedding } = config;
+  const bulkBatchTokens = Math.max(embedding.bulkBatchTokens, BULK_BATCH_TOKENS);
+  return { ...config, embedding: { ...embedding, bulkBatchTokens } };
 }
 
 /** The summary on standard output, for people; `--json` is for programs. */

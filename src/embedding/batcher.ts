@@ -9,12 +9,6 @@ import type { BatchResult, BatchRunner, BatchSlot } from './runner.js';
 import { endBatchSpan, startBatchSpan } from './batch-span.js';
 import { createDrainRate } from './drain-rate.js';
 
-/**
- * A bulk batch is this part of a full one: it holds a worker for a shorter time, so an interactive text that comes behind it waits
- * less. On CPU the smaller batch costs nothing (facts: no gain beyond a few hundred tokens).
- */
-const BULK_PART = 4;
-
 export interface BatcherOptions {
   /** Id of the model, for errors and metrics. */
   readonly model: string;
@@ -23,6 +17,11 @@ export interface BatcherOptions {
   readonly limits: {
     readonly maxBatchTexts: number;
     readonly maxBatchTokens: number;
+    /**
+     * Tokens in a bulk batch at most: fewer than a full one has, since an interactive text that comes behind it waits for it; on CPU
+     * the smaller batch costs little.
+     */
+    readonly bulkBatchTokens: number;
     /** Texts waiting in each lane at most. */
     readonly maxQueueTexts: number;
     /** Estimated tokens waiting in each lane at most. */
@@ -77,7 +76,8 @@ export function createBatcher({ model, maxTokens, runner, limits, telemetry }: B
   const { metrics, tracer } = telemetry;
   const lanes = { interactive: createLane<Entry>(maxTokens), bulk: createLane<Entry>(maxTokens) };
   const full: BatchLimits = { maxTexts: limits.maxBatchTexts, maxTokens: limits.maxBatchTokens };
-  const part: BatchLimits = { ...full, maxTokens: Math.ceil(full.maxTokens / BULK_PART) };
+  // The worker cuts it into session runs of maxBatchTexts at most: the more it has to choose from, the less padding.
+  const part: BatchLimits = { maxTexts: Infinity, maxTokens: limits.bulkBatchTokens };
   const entries = new Map<string, Entry>();
   const estimate: LengthEstimate = createLengthEstimate(maxTokens);
   const drain = createDrainRate();

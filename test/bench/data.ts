@@ -3,8 +3,8 @@ import { createInterface } from 'node:readline';
 import { createGunzip } from 'node:zlib';
 import { packageRoot } from '../../src/package-root.js';
 
-/** Where the evaluation data stands: beside the repository, never in it. `KINDRED_EVALUATION_DATA` names another place. */
-export const DATA = process.env.KINDRED_EVALUATION_DATA ?? packageRoot('../shared/data');
+/** Where the evaluation data stands: beside the repository, never in it. `EVALUATION_DATA` names another place. */
+export const DATA = process.env.EVALUATION_DATA ?? packageRoot('../shared/data');
 
 /** Whether the folder `name` of the evaluation data is here. */
 export function hasData(name: string): boolean {

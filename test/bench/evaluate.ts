@@ -209,5 +209,5 @@ for (const [name, run] of [
   ['abt-buy', abtBuy],
 ] as const) {
   if (hasData(name)) await run();
-  else console.error(`skipped ${name}: ${DATA}/${name} is absent (set KINDRED_EVALUATION_DATA)`);
+  else console.error(`skipped ${name}: ${DATA}/${name} is absent (set EVALUATION_DATA)`);
 }

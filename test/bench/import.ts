@@ -17,11 +17,11 @@ const CATALOGUE = packageRoot('deploy/sample/chorus.catalogue.yaml');
 /**
  * `npm run bench -- import`: the CLI imports chorus into v1 alone (wall seconds) and into v2 alone (texts per CPU-second of the whole
  * process), against a bare onnxruntime loop over the same texts: tokenized beforehand, sorted by length, batches of 32, one thread.
- * KINDRED_BENCH_ROWS takes fewer rows for v2.
+ * BENCH_ROWS takes fewer rows for v2.
  */
 export async function benchImport(): Promise<void> {
   const all = await readRows(`${DATA}/chorus/products.jsonl.gz`);
-  const rows = all.slice(0, Number(process.env.KINDRED_BENCH_ROWS ?? all.length));
+  const rows = all.slice(0, Number(process.env.BENCH_ROWS ?? all.length));
   const folder = await mkdtemp(join(tmpdir(), 'kindred-bench-'));
   try {
     const file = join(folder, 'rows.jsonl');

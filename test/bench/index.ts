@@ -11,5 +11,5 @@ if (bench === undefined) {
   console.error(`usage: npm run bench -- NAME, with NAME one of: ${Object.keys(BENCHES).join(', ')}`);
   process.exitCode = 2;
 } else if (!hasData('chorus')) {
-  console.error('skipped: the evaluation data (chorus) is absent; set KINDRED_EVALUATION_DATA');
+  console.error('skipped: the evaluation data (chorus) is absent; set EVALUATION_DATA');
 } else await bench();

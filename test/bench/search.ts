@@ -7,7 +7,7 @@ import { DATA, readRows } from './data.js';
 import { type RunningServer, cpuSeconds, runCli, startServer } from '../server-process.js';
 import { report } from './report.js';
 
-const SECONDS = Number(process.env.KINDRED_BENCH_SECONDS ?? 10);
+const SECONDS = Number(process.env.BENCH_SECONDS ?? 10);
 const QUERY = `query Bench($text: String!, $version: ID) {
   search(query: $text, first: 10, modelVersion: $version) { edges { score node { id title brand price } } }
 }`;
@@ -25,7 +25,7 @@ interface Load {
  * product titles, each asked once; cached ones are 50 of them again and again. The baseline is `{ __typename }` on the same server.
  */
 export async function benchSearch(): Promise<void> {
-  const folder = process.env.KINDRED_BENCH_DATA ?? (await mkdtemp(join(tmpdir(), 'kindred-bench-')));
+  const folder = process.env.BENCH_DATA ?? (await mkdtemp(join(tmpdir(), 'kindred-bench-')));
   const flags = {
     data: folder,
     'catalogue.file': packageRoot('deploy/sample/chorus.catalogue.yaml'),
@@ -75,7 +75,7 @@ export async function benchSearch(): Promise<void> {
     }
   } finally {
     await server.stop();
-    if (process.env.KINDRED_BENCH_DATA === undefined) await rm(folder, { recursive: true, force: true });
+    if (process.env.BENCH_DATA === undefined) await rm(folder, { recursive: true, force: true });
   }
 }
 
