@@ -4,7 +4,8 @@ module.exports = {
     { name: 'no-circular', severity: 'error', from: {}, to: { circular: true } },
     {
       name: 'src-looks-inward',
-      comment: 'The domain knows no GraphQL types, resolvers or loaders; src/main.ts and src/server.ts put them together.',
+      comment:
+        'The domain knows no GraphQL types, resolvers or loaders; src/main.ts and src/server.ts put them together.',
       severity: 'error',
       from: { path: '^src/', pathNot: '^src/(main|server)\\.ts$' },
       to: { path: '^(schema|resolvers|loaders)/' },
@@ -33,7 +34,12 @@ module.exports = {
       from: { path: '^src/(catalogue|embedding|models|vectors|search|cache)/' },
       to: { path: '^src/(http|cli|main|server)' },
     },
-    { name: 'no-tests-in-production', severity: 'error', from: { pathNot: '^test/' }, to: { path: '^test/' } },
+    {
+      name: 'no-tests-in-production',
+      severity: 'error',
+      from: { pathNot: '^test/' },
+      to: { path: '^test/' },
+    },
     {
       name: 'no-dev-packages-in-production',
       severity: 'error',
@@ -46,6 +52,9 @@ module.exports = {
     doNotFollow: { path: 'node_modules' },
     tsConfig: { fileName: 'tsconfig.json' },
     tsPreCompilationDeps: true,
-    enhancedResolveOptions: { exportsFields: ['exports'], conditionNames: ['import', 'require', 'node', 'default', 'types'] },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['import', 'require', 'node', 'default', 'types'],
+    },
   },
 };

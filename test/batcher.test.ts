@@ -77,7 +77,13 @@ function heldRunner(places: number): {
   };
 }
 
-const limits = { maxBatchTexts: 4, maxBatchTokens: 1_000, bulkBatchTokens: 1_000, maxQueueTexts: 10, maxQueueTokens: 10_000 };
+const limits = {
+  maxBatchTexts: 4,
+  maxBatchTokens: 1_000,
+  bulkBatchTokens: 1_000,
+  maxQueueTexts: 10,
+  maxQueueTokens: 10_000,
+};
 const build = (runner: BatchRunner, options: Partial<BatcherOptions> = {}): Batcher =>
   createBatcher({ model: 'm', maxTokens: 256, runner, limits, telemetry: noTelemetry(), ...options });
 const interactive = { lane: 'interactive' } as const;

@@ -11,7 +11,9 @@ const lock = JSON.parse(readFileSync(path, 'utf8'));
 /** What the name of a platform package says: `...-linux-arm64-gnu` is { os: ['linux'], cpu: ['arm64'], libc: ['glibc'] }. */
 function platformOf(name) {
   const os = /(darwin|linux|win32|freebsd|android|openharmony|netbsd|openbsd|sunos|aix)/.exec(name)?.[1];
-  const cpu = /(arm64|arm|x64|ia32|riscv64|ppc64|s390x|loong64|wasm32)/.exec(name.slice(name.indexOf(os)))?.[1];
+  const cpu = /(arm64|arm|x64|ia32|riscv64|ppc64|s390x|loong64|wasm32)/.exec(
+    name.slice(name.indexOf(os)),
+  )?.[1];
   const libc = /-musl/.test(name) ? 'musl' : os === 'linux' && /-gnu/.test(name) ? 'glibc' : undefined;
   return os && cpu ? { cpu: [cpu], ...(libc ? { libc: [libc] } : {}), os: [os] } : undefined;
 }
@@ -22,10 +24,17 @@ for (const entry of Object.values(lock.packages)) {
     const key = `node_modules/${name}`;
     const platform = platformOf(name);
     if (lock.packages[key] || !platform) continue;
-    lock.packages[key] = { version: range.replace(/^[^\d]*/, ''), ...(entry.dev ? { dev: true } : {}), optional: true, ...platform };
+    lock.packages[key] = {
+      version: range.replace(/^[^\d]*/, ''),
+      ...(entry.dev ? { dev: true } : {}),
+      optional: true,
+      ...platform,
+    };
     added++;
   }
 }
-lock.packages = Object.fromEntries(Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+lock.packages = Object.fromEntries(
+  Object.entries(lock.packages).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)),
+);
 writeFileSync(path, `${JSON.stringify(lock, null, 2)}\n`);
 console.log(`${added} packages of other platforms added`);

@@ -11,7 +11,8 @@ const path = join(root, 'deploy/docs/configuration.md');
 const cell = (text) => String(text).replaceAll('|', '\\|');
 const shown = (value) => {
   if (value === undefined) return '';
-  const text = typeof value === 'string' && value.startsWith(root) ? relative(root, value) : JSON.stringify(value);
+  const text =
+    typeof value === 'string' && value.startsWith(root) ? relative(root, value) : JSON.stringify(value);
   return `\`${text}\``;
 };
 const rows = configKeys().map(

@@ -9,7 +9,9 @@ import { PRODUCT, build, root, sources } from './build.mjs';
 
 const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
 if (major < 20 || (major === 20 && minor < 19)) {
-  console.error(`Kindred needs Node 20.19 or newer; this is ${process.version}. Get one from https://nodejs.org.`);
+  console.error(
+    `Kindred needs Node 20.19 or newer; this is ${process.version}. Get one from https://nodejs.org.`,
+  );
   process.exit(1);
 }
 
@@ -37,7 +39,11 @@ if (!fresh(built, state)) {
 }
 
 function run(command, args, env = {}) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 2, 2], env: { ...process.env, ...env } });
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 2, 2],
+    env: { ...process.env, ...env },
+  });
   if (error) console.error(`${command}: ${error.message}`);
   if (status !== 0) process.exit(status ?? 1);
 }

@@ -3,6 +3,7 @@ import { ConfigError } from '../config-faults.js';
 import { type Config, loadConfig } from '../config.js';
 import { KindredError } from '../errors.js';
 import type * as main from '../main.js';
+import { tidyNativeStore } from './scratch.js';
 
 type Main = typeof main;
 
@@ -73,6 +74,7 @@ export function describeFault(error: unknown): string {
 
 /** Loads the composition root when a command needs it: it takes a second, and a faulty config should be told at once. */
 export function loadMain(): Promise<Main> {
+  tidyNativeStore();
   return import('../main.js');
 }
 
