@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import type { Domain } from '../main.js';
 import { seed } from '../seed.js';
 import { type CommonOptions, EXIT, action, commandConfig, loadMain, withCommonOptions } from './options.js';
 import { progressPrinter } from './progress.js';
@@ -36,6 +37,7 @@ Exit codes: 0 stopped when asked to; 1 could not start; 2 wrong usage; 130, 143 
         try {
           await seed(domain, { signal: stop.signal, onProgress: progressPrinter(process.stderr) });
           if (stop.signal.aborted) return EXIT.ok;
+          await warnWhenEmpty(domain);
           const gateway = await openGateway(domain);
           domain.log.info({ url: gateway.url }, `Kindred answers at ${gateway.url}`);
           await stopped;
@@ -46,6 +48,14 @@ Exit codes: 0 stopped when asked to; 1 could not start; 2 wrong usage; 130, 143 
         return EXIT.ok;
       }),
     );
+}
+
+/** An empty catalogue answers every search with nothing, which looks like a fault to who forgot the import. */
+async function warnWhenEmpty({ log, registry }: Domain): Promise<void> {
+  for (const { version, collection } of registry.served()) {
+    if ((await collection.count()) > 0) continue;
+    log.warn({ version: version.id }, 'nothing is imported into this version yet: kindred import FILE');
+  }
 }
 
 /** Resolves at the first SIGTERM or SIGINT, aborting `stop`; the second one ends the process at once. */

@@ -21,9 +21,9 @@ export function report(figure: Figure): void {
   const ratio = baseline === undefined || baseline === 0 ? {} : { ratio: round(value / baseline) };
   console.log(
     JSON.stringify({
-      ...figure,
-      value: round(value),
-      ...(baseline === undefined ? {} : { baseline: round(baseline) }),
+      ...Object.fromEntries(
+        Object.entries(figure).map(([key, each]) => [key, typeof each === 'number' ? round(each) : each]),
+      ),
       ...ratio,
     }),
   );
