@@ -160,6 +160,11 @@ export const configSchema = z.strictObject({
       refreshMs: milliseconds
         .default(1_000)
         .describe('How soon a server sees what another process wrote, in ms.'),
+      cachedItems: count
+        .default(10_000)
+        .describe(
+          'Items of each version kept in memory for `refreshMs` at most, so that hot pages cost no call.',
+        ),
     })
     .prefault({}),
   search: z

@@ -25,6 +25,7 @@ import type { Telemetry } from './telemetry.js';
 import { coalesced } from './vectors/coalesced.js';
 import { createLanceDbStore } from './vectors/lancedb.js';
 import { createMemoryStore } from './vectors/memory.js';
+import { remembered } from './vectors/remembered.js';
 import type { VectorStore } from './vectors/store.js';
 
 /** Everything below HTTP: what `import`, `search` and `models` need, and what a gateway stands on. */
@@ -78,7 +79,11 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
     catalogue,
     store,
     load: (id) => loadModel(id, { config, pool, telemetry }),
-    wrap: (collection) => coalesced(collection, telemetry, store),
+    wrap: (collection) =>
+      remembered(coalesced(collection, telemetry, store), {
+        maxItems: config.store.cachedItems,
+        ttlMs: config.store.refreshMs,
+      }),
     log,
   });
   return {
