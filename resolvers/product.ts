@@ -40,6 +40,7 @@ export function createProductResolver(
           like: [{ kind: 'id', id }],
           dislike: [],
           strategy: 'AVERAGE_VECTOR',
+          diversity: 0,
           filter: readFilter(filter, context.limits),
           first,
           after,

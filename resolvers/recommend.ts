@@ -1,3 +1,4 @@
+import { GraphQLFloat } from 'graphql';
 import { Arg, Args, type ClassType, Ctx, Query, Resolver } from 'type-graphql';
 import { ExampleInput, RECOMMEND_STRATEGY } from '../schema/example.js';
 import type { ConnectionSource, PageArguments } from '../schema/page.js';
@@ -22,6 +23,12 @@ export function createRecommendResolver({ connection, pageArguments, readFilter 
       // type-graphql lists arguments from the last parameter to the first.
       @Ctx() context: RequestContext,
       @Args(() => pageArguments) { filter, first, after, modelVersion }: PageArguments,
+      @Arg('diversity', () => GraphQLFloat, {
+        defaultValue: 0,
+        description:
+          'From 0, best first, to 1, each as unlike those before it as can be: maximal marginal relevance. Scores stay those of the strategy, so over 0 edges are not sorted by score.',
+      })
+      diversity: number,
       @Arg('strategy', () => RECOMMEND_STRATEGY, {
         defaultValue: RECOMMEND_STRATEGY.AVERAGE_VECTOR,
         description: 'How the examples make a ranking.',
@@ -37,6 +44,7 @@ export function createRecommendResolver({ connection, pageArguments, readFilter 
           like: like.map(toExample),
           dislike: dislike.map(toExample),
           strategy,
+          diversity,
           filter: readFilter(filter, context.limits),
           first,
           after,

@@ -1,6 +1,8 @@
 import { GraphQLString } from 'graphql';
 import { Arg, Args, type ClassType, Ctx, Query, Resolver } from 'type-graphql';
 import type { ConnectionSource, PageArguments } from '../schema/page.js';
+import { SEARCH_MODE } from '../schema/search-mode.js';
+import type { SearchMode } from '../src/search/search.js';
 import type { RequestContext } from './context.js';
 import { pageCost } from './cost.js';
 import type { EntityTypes } from './entity-types.js';
@@ -19,10 +21,15 @@ export function createSearchResolver({ connection, pageArguments, readFilter }: 
       // type-graphql lists arguments from the last parameter to the first.
       @Ctx() context: RequestContext,
       @Args(() => pageArguments) { filter, first, after, modelVersion }: PageArguments,
+      @Arg('mode', () => SEARCH_MODE, {
+        defaultValue: SEARCH_MODE.SEMANTIC,
+        description: 'What the search goes by.',
+      })
+      mode: SearchMode,
       @Arg('query', () => GraphQLString, { description: 'What to look for, in plain words.' }) query: string,
     ): Promise<ConnectionSource> {
       const page = await context.search.page(
-        { query, filter: readFilter(filter, context.limits), first, after, modelVersion },
+        { query, mode, filter: readFilter(filter, context.limits), first, after, modelVersion },
         context.loaders,
       );
       return toConnection(page, context);

@@ -29,6 +29,7 @@ export type ErrorReason =
   | 'FILTER_TOO_LARGE'
   | 'NOT_FINITE'
   | 'NOT_FOUND'
+  | 'OUT_OF_RANGE'
   | 'PAGE_SIZE'
   | 'TEXT_TOO_LONG'
   | 'TOO_COSTLY'

@@ -1,14 +1,15 @@
 import type { ExecutionResult } from 'graphql';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { vectorToBase64 } from '../schema/vector.js';
+import { dot } from '../src/search/strategies.js';
 import { type Harness, createHarness, faultOf, makeItems } from './schema-harness.js';
 
 const RECOMMEND = `query (
   $like: [ExampleInput!]! = [], $dislike: [ExampleInput!]! = [], $strategy: RecommendStrategy! = AVERAGE_VECTOR,
-  $first: Int! = 10, $after: String, $filter: ProductFilter, $version: ID
+  $diversity: Float! = 0, $first: Int! = 10, $after: String, $filter: ProductFilter, $version: ID
 ) {
   recommend(
-    like: $like, dislike: $dislike, strategy: $strategy, first: $first, after: $after, filter: $filter, modelVersion: $version
+    like: $like, dislike: $dislike, strategy: $strategy, diversity: $diversity, first: $first, after: $after, filter: $filter, modelVersion: $version
   ) { edges { score node { id brand } } pageInfo { endCursor hasNextPage } modelVersion { id } }
 }`;
 
@@ -99,8 +100,6 @@ describe('recommend', () => {
     const like = [{ id: 'p001' }, { id: 'p002' }];
     const [best] = page(await harness.run(RECOMMEND, { like, strategy: 'SUM_SCORES', first: 1 })).edges;
     const vectors = await Promise.all(['p001', 'p002', best!.node.id].map((id) => vectorOf(id)));
-    const dot = (a: Float32Array, b: Float32Array): number =>
-      a.reduce((sum, value, at) => sum + value * b[at]!, 0);
     expect(best!.score).toBeCloseTo(dot(vectors[0]!, vectors[2]!) + dot(vectors[1]!, vectors[2]!), 4);
   });
 
@@ -186,6 +185,122 @@ describe('recommend', () => {
   it('G8: an unknown strategy is refused while variables are read', async () => {
     const result = await harness.run(RECOMMEND, { like: [{ id: 'p001' }], strategy: 'BEST' });
     expect(result.data).toBeUndefined();
+  });
+});
+
+describe('recommend with diversity', () => {
+  let harness: Harness;
+  beforeAll(async () => {
+    harness = await createHarness();
+  });
+
+  const like = [{ id: 'p001' }, { id: 'p006' }];
+  const vectorsOf = async (found: readonly string[]): Promise<Float32Array[]> =>
+    (await harness.registry.resolve('v2').collection.vectors(found)).map((vector) => vector!);
+
+  it.each(STRATEGIES)('%s keeps its ranking at 0, and asks for no vectors for it', async (strategy) => {
+    const own = await createHarness();
+    const plain = page(await own.run(RECOMMEND, { like, strategy, first: 28 }));
+    const zero = page(await harness.run(RECOMMEND, { like, strategy, diversity: 0, first: 28 }));
+    expect(zero.edges).toEqual(plain.edges);
+    // The examples', and those that BEST_SCORE itself needs.
+    expect(own.count('vectors')).toBe(strategy === 'BEST_SCORE' ? 2 : 1);
+  });
+
+  it.each(STRATEGIES)(
+    '%s brings the same items in another order, each with its own score',
+    async (strategy) => {
+      const variables = { like, dislike: [{ id: 'p010' }], strategy, first: 27 };
+      const plain = page(await harness.run(RECOMMEND, variables));
+      const diverse = page(await harness.run(RECOMMEND, { ...variables, diversity: 0.7 }));
+      expect(ids(diverse)).not.toEqual(ids(plain));
+      expect(diverse.edges[0]).toEqual(plain.edges[0]);
+      expect([...diverse.edges].sort((a, b) => b.score - a.score)).toEqual(plain.edges);
+    },
+  );
+
+  it('takes at 1 whatever is farthest from all before it', async () => {
+    const found = ids(page(await harness.run(RECOMMEND, { like, diversity: 1, first: 28 })));
+    const vectors = await vectorsOf(found);
+    const nearestOf = (index: number, before: number): number =>
+      Math.max(...vectors.slice(0, before).map((vector) => dot(vector, vectors[index]!)));
+    for (let turn = 1; turn < found.length; turn++) {
+      for (let later = turn + 1; later < found.length; later++) {
+        expect(nearestOf(turn, turn)).toBeLessThanOrEqual(nearestOf(later, turn));
+      }
+    }
+  });
+
+  it.each(['BEST_SCORE', 'SUM_SCORES'])(
+    'means the same to %s as to AVERAGE_VECTOR for one like',
+    async (strategy) => {
+      const variables = { like: [{ id: 'p005' }], diversity: 0.5, first: 29 };
+      const average = ids(page(await harness.run(RECOMMEND, variables)));
+      expect(ids(page(await harness.run(RECOMMEND, { ...variables, strategy })))).toEqual(average);
+    },
+  );
+
+  it.each(STRATEGIES)('%s pages without repeat, out of one window', async (strategy) => {
+    const own = await createHarness();
+    const variables = { like, strategy, diversity: 0.4 };
+    const first = page(await own.run(RECOMMEND, { ...variables, first: 7 }));
+    const searches = own.count('search');
+    const lookups = own.count('vectors');
+    const after = first.pageInfo.endCursor;
+    const second = page(await own.run(RECOMMEND, { ...variables, first: 21, after }));
+    expect([own.count('search'), own.count('vectors')]).toEqual([searches, lookups]);
+    expect([...ids(first), ...ids(second)]).toEqual(
+      ids(page(await own.run(RECOMMEND, { ...variables, first: 28 }))),
+    );
+  });
+
+  it("fetches the candidates' vectors in one batch", async () => {
+    const own = await createHarness();
+    await own.run(RECOMMEND, { like, diversity: 0.4 });
+    const asked = own.calls.flatMap(({ method, args }) =>
+      method === 'vectors' ? [(args[0] as string[]).length] : [],
+    );
+    expect(asked).toEqual([2, 28]);
+  });
+
+  it('leaves out what was deleted since it was found', async () => {
+    const own = await createHarness();
+    const [gone] = ids(page(await own.run(RECOMMEND, { like, first: 1 })));
+    const context = own.makeContext();
+    const { vectors } = context.loaders;
+    const without: typeof vectors = {
+      load: (model, id) => (id === gone ? Promise.resolve(null) : vectors.load(model, id)),
+    };
+    const deleted = { ...context, loaders: { ...context.loaders, vectors: without } };
+    const found = ids(page(await own.run(RECOMMEND, { like, diversity: 0.4, first: 28 }, deleted)));
+    expect(found).toHaveLength(27);
+    expect(found).not.toContain(gone);
+  });
+
+  it.each([0, 0.5])('C1: the cursor of another diversity than %d is BAD_CURSOR', async (diversity) => {
+    const after = page(await harness.run(RECOMMEND, { like, diversity: 0.3 })).pageInfo.endCursor;
+    const result = await harness.run(RECOMMEND, { like, after, diversity });
+    expect(faultOf(result)).toMatchObject({ reason: 'BAD_CURSOR' });
+  });
+
+  it.each([-0.01, 1.01, 1e300])('refuses %d before anything is asked of a store', async (diversity) => {
+    const calls = harness.calls.length;
+    const result = await harness.run(RECOMMEND, { like, diversity });
+    expect(faultOf(result)).toMatchObject({ code: 'BAD_USER_INPUT', reason: 'OUT_OF_RANGE' });
+    expect(result.errors?.[0]?.message).toMatch(/^expected diversity to be 0 to 1, but got /);
+    expect(harness.calls).toHaveLength(calls);
+  });
+
+  it('refuses a literal that overflows to infinity, and NaN and null as variables', async () => {
+    const literal = await harness.run(
+      '{ recommend(like: [{ id: "p001" }], diversity: 1e999) { nodes { id } } }',
+    );
+    expect(faultOf(literal)).toMatchObject({ code: 'BAD_USER_INPUT', reason: 'OUT_OF_RANGE' });
+    for (const diversity of [NaN, null]) {
+      const result = await harness.run(RECOMMEND, { like, diversity });
+      expect(result.data).toBeUndefined();
+      expect(result.errors).not.toHaveLength(0);
+    }
   });
 });
 

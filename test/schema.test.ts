@@ -41,8 +41,8 @@ describe('the schema', () => {
       'models(): [ModelVersion!]!',
       'product(id: ID!): Product',
       'recommend(like: [ExampleInput!]! = [], dislike: [ExampleInput!]! = [], strategy: RecommendStrategy! = "AVERAGE_VECTOR", ' +
-        'filter: ProductFilter, first: Int! = 10, after: String, modelVersion: ID): ProductConnection',
-      'search(query: String!, filter: ProductFilter, first: Int! = 10, after: String, modelVersion: ID): ProductConnection',
+        'diversity: Float! = 0, filter: ProductFilter, first: Int! = 10, after: String, modelVersion: ID): ProductConnection',
+      'search(query: String!, mode: SearchMode! = "SEMANTIC", filter: ProductFilter, first: Int! = 10, after: String, modelVersion: ID): ProductConnection',
     ]);
   });
 
@@ -67,6 +67,8 @@ describe('the schema', () => {
     expect(shape('ModelVersion')).toBe(
       'id: ID! name: String! dimension: Int! maxTokens: Int! role: ModelRole! traffic: Float! health: ModelHealth! sunsetAt: DateTime',
     );
+    const mode = schema.getType('SearchMode');
+    expect(isEnumType(mode) && mode.getValues().map(({ name }) => name)).toEqual(['SEMANTIC']);
     expect(shape('Product')).toBe(
       'id: ID! title: String brand: String price: Float stock: SafeInt tags: [String!] released: DateTime inStock: Boolean extra: JSON similar: ProductConnection',
     );

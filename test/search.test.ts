@@ -167,6 +167,28 @@ describe('search', () => {
     },
   );
 
+  it('is by meaning when no mode is named, and a cursor fits both ways of asking', async () => {
+    const first = page(await harness.run(SEARCH, { query: 'thing', first: 5 }));
+    const result = await harness.run(
+      `query ($after: String) { search(query: "thing", mode: SEMANTIC, after: $after) { edges { node { id } } } }`,
+      { after: first.pageInfo.endCursor },
+    );
+    const all = ids(page(await harness.run(SEARCH, { query: 'thing', first: 15 })));
+    expect(ids(page(result))).toEqual(all.slice(5));
+  });
+
+  it.each(['LEXICAL', 'semantic', null])(
+    'G8: the mode %s is refused while variables are read',
+    async (mode) => {
+      const result = await harness.run(
+        'query ($mode: SearchMode!) { search(query: "thing", mode: $mode) { nodes { id } } }',
+        { mode },
+      );
+      expect(result.data).toBeUndefined();
+      expect(result.errors).not.toHaveLength(0);
+    },
+  );
+
   it('refuses an empty text before anything is embedded', async () => {
     const own = await createHarness();
     const result = await own.run(SEARCH, { query: ' \u200b' });

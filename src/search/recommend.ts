@@ -4,6 +4,7 @@ import { KindredError, badInput } from '../errors.js';
 import type { ServedModel } from '../models/model-version.js';
 import type { Filter } from '../vectors/filter.js';
 import type { Hit } from '../vectors/store.js';
+import { diversify } from './diversity.js';
 import { canonicalFilter, fingerprint } from './fingerprint.js';
 import type { PageRequest, Paging, ResultPage } from './paging.js';
 import { rankHits } from './ranking.js';
@@ -14,6 +15,7 @@ import {
   averageVector,
   bestScore,
   norm,
+  relevance,
   scale,
   sumVector,
 } from './strategies.js';
@@ -29,14 +31,17 @@ interface RecommendRequest extends PageRequest {
   readonly like: readonly Example[];
   readonly dislike: readonly Example[];
   readonly strategy: RecommendStrategy;
+  /** 0 for the strategy's ranking, up to 1 for diversity alone. Scores stay the strategy's, so they then don't descend. */
+  readonly diversity: number;
   readonly filter?: Filter;
 }
 
 /** Finds items like the liked examples and unlike the disliked ones. */
 export interface Recommend {
   /**
-   * One page of recommendations; examples named by id never come back. Throws what Paging throws, and BAD_USER_INPUT for examples that
-   * can't be used: none or too many, only dislikes with AVERAGE_VECTOR, NOT_FOUND, DIMENSION_MISMATCH, NOT_FINITE, ZERO_NORM.
+   * One page of recommendations; examples named by id never come back. Throws what Paging throws, and BAD_USER_INPUT for a
+   * diversity OUT_OF_RANGE and for examples that can't be used: none or too many, only dislikes with AVERAGE_VECTOR, NOT_FOUND,
+   * DIMENSION_MISMATCH, NOT_FINITE, ZERO_NORM.
    */
   page(request: RecommendRequest, retrieval: Retrieval): Promise<ResultPage>;
 }
@@ -52,11 +57,12 @@ export function createRecommend({ paging, limits }: RecommendOptions): Recommend
     // Async, so that a refused example is a rejection like every other error.
     page: async (given, retrieval) => {
       const request = checkedRequest(given, limits);
-      const { like, dislike, strategy, filter } = request;
+      const { like, dislike, strategy, diversity, filter } = request;
       return paging.page(request, {
         fingerprint: fingerprint(
           'recommend',
           strategy,
+          String(diversity),
           fingerprint(...exampleMarks(like)),
           fingerprint(...exampleMarks(dislike)),
           canonicalFilter(filter),
@@ -69,7 +75,7 @@ export function createRecommend({ paging, limits }: RecommendOptions): Recommend
 }
 
 async function fetchWindow(
-  { like, dislike, strategy, filter }: RecommendRequest,
+  { like, dislike, strategy, diversity, filter }: RecommendRequest,
   size: number,
   model: ServedModel,
   retrieval: Retrieval,
@@ -84,16 +90,35 @@ async function fetchWindow(
   );
   // Enough that a full window is left when the examples themselves are taken out.
   const options = { limit: size + known.size, filter };
-  const hits = await RANKINGS[strategy](
-    { likes, dislikes },
+  const examples = { likes, dislikes };
+  const lookup: Lookup = (ids) => Promise.all(ids.map((id) => retrieval.vectors.load(model, id)));
+  const found = await RANKINGS[strategy](
+    examples,
     (vector) => retrieval.neighbours.load(model, vector, options),
-    (ids) => Promise.all(ids.map((id) => retrieval.vectors.load(model, id))),
+    lookup,
   );
+  const ranked = rankHits(found.filter(({ id }) => !known.has(id))).slice(0, size);
+  const relevanceOf = ({ score }: Hit): number => relevance(strategy, score, examples);
   return {
-    hits: rankHits(hits.filter(({ id }) => !known.has(id))).slice(0, size),
+    hits: diversity === 0 ? ranked : await diverse(ranked, diversity, relevanceOf, lookup),
     embedMs: resolved - started,
     searchMs: performance.now() - resolved,
   };
+}
+
+/** Ranked hits reordered by diversity; one that was deleted since it was found has no vector, and is left out. */
+async function diverse(
+  ranked: readonly Hit[],
+  diversity: number,
+  relevanceOf: (hit: Hit) => number,
+  lookup: Lookup,
+): Promise<Hit[]> {
+  const vectors = await lookup(ranked.map(({ id }) => id));
+  const candidates = ranked.flatMap((hit, index) => {
+    const vector = vectors[index];
+    return vector === null || vector === undefined ? [] : [{ hit, vector, relevance: relevanceOf(hit) }];
+  });
+  return diversify(candidates, diversity).map(({ hit }) => hit);
 }
 
 type Nearest = (vector: Float32Array) => Promise<Hit[]>;
@@ -124,12 +149,16 @@ const RANKINGS: Readonly<Record<RecommendStrategy, Ranking>> = {
 
 /** The request with its texts normalised; throws when its examples can't be used by any version. */
 function checkedRequest(request: RecommendRequest, limits: RecommendOptions['limits']): RecommendRequest {
-  const { like, dislike, strategy } = request;
+  const { like, dislike, strategy, diversity } = request;
   const limit = limits.examples;
   const count = like.length + dislike.length;
   if (count === 0) throw badInput('expected an example in like or dislike, but got none', 'EMPTY');
   if (count > limit)
     throw badInput(`expected at most ${limit} examples, but got ${count}`, 'TOO_MANY_INPUTS');
+  // Also refuses NaN.
+  if (!(diversity >= 0 && diversity <= 1)) {
+    throw badInput(`expected diversity to be 0 to 1, but got ${diversity}`, 'OUT_OF_RANGE');
+  }
   if (like.length === 0 && strategy === 'AVERAGE_VECTOR') {
     throw badInput(
       'expected an example in like, since AVERAGE_VECTOR has no use for dislikes alone',

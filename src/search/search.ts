@@ -7,10 +7,14 @@ import type { PageRequest, Paging, ResultPage } from './paging.js';
 import { rankHits } from './ranking.js';
 import type { Retrieval } from './retrieval.js';
 
+/** What a search goes by. */
+export type SearchMode = 'SEMANTIC';
+
 /** A search by meaning. */
 interface SearchRequest extends PageRequest {
   /** What to look for, in plain words. */
   readonly query: string;
+  readonly mode: SearchMode;
   readonly filter?: Filter;
 }
 
@@ -33,7 +37,7 @@ export function createSearch({ paging, limits }: SearchOptions): Search {
       const query = normaliseText(request.query, limits);
       if (query instanceof KindredError) throw query;
       return paging.page(request, {
-        fingerprint: fingerprint('search', query, canonicalFilter(request.filter)),
+        fingerprint: fingerprint('search', request.mode, query, canonicalFilter(request.filter)),
         signal: retrieval.signal,
         fetch: async (model) => {
           const started = performance.now();

@@ -36,6 +36,26 @@ export function bestScore(vector: Float32Array, { likes, dislikes }: ExampleVect
   return like > dislike ? squash(like) : -squash(dislike);
 }
 
+/**
+ * A strategy's score on the scale of a cosine, in the same order, so that it can be weighed against the similarity of two items. For one
+ * like it is the similarity to it, whatever the strategy.
+ *
+ * - AVERAGE_VECTOR: a cosine already.
+ * - SUM_SCORES: divided by the number of examples, the mean.
+ * - BEST_SCORE: the squashing undone, so the similarity to the nearest like. Where a dislike wins, the similarity to it negated, less 2:
+ *   below all that a like wins (cosines end at -1), as in the ranking.
+ */
+export function relevance(strategy: RecommendStrategy, score: number, examples: ExampleVectors): number {
+  switch (strategy) {
+    case 'AVERAGE_VECTOR':
+      return score;
+    case 'SUM_SCORES':
+      return score / (examples.likes.length + examples.dislikes.length);
+    case 'BEST_SCORE':
+      return score > 0 ? unsquash(score) : -2 - unsquash(-score);
+  }
+}
+
 /** The inner product of two vectors of the same dimension. */
 export function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;
@@ -60,6 +80,12 @@ function nearest(vector: Float32Array, examples: readonly Float32Array[]): numbe
 /** Half of x / (1 + |x|), plus a half: keeps order, and lies between 0 and 1. */
 function squash(x: number): number {
   return 0.5 * (x / (1 + Math.abs(x)) + 1);
+}
+
+/** The inverse of `squash`. */
+function unsquash(y: number): number {
+  const ratio = 2 * y - 1;
+  return ratio / (1 - Math.abs(ratio));
 }
 
 function combine(vectors: readonly Float32Array[], weight: (index: number) => number): Float32Array {
