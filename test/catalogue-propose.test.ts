@@ -136,7 +136,7 @@ describe('a proposed catalogue', () => {
     ['abt-buy/buy.jsonl.gz', 1_035],
     ['msrd/movies.jsonl.gz', 9_750],
     ['movielens-small/movies.csv.gz', 9_742],
-  ])('fits every row of %s', async (name, rows) => {
+  ])('fits every row of %s (skipped where ../shared/data is absent)', async (name, rows) => {
     const path = join(DATA, name);
     const catalogue = parseCatalogue(await proposeCatalogue(path), name);
     expect(await validate(catalogue, path)).toEqual({ rows, faults: [], textless: 0 });
@@ -152,7 +152,7 @@ describe('the catalogues of deploy/sample', () => {
   });
 
   it.skipIf(!existsSync(DATA))(
-    'fit all 19,406 rows of chorus, with brand, price, released and five attributes to filter by',
+    'fit all 19,406 rows of chorus, with brand, price, released and five attributes to filter by (skipped where ../shared/data is absent)',
     async () => {
       const catalogue = loadCatalogue(packageRoot('deploy/sample/chorus.catalogue.yaml'));
       const path = join(DATA, 'chorus/products.jsonl.gz');
