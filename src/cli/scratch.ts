@@ -5,8 +5,8 @@ import { join } from 'node:path';
 /**
  * Gives this process a scratch folder of its own and removes it at exit: LanceDB leaves the scratch files of every index build in the
  * temporary folder (lance-format/lance#8992), which would fill it import by import. Also keeps LanceDB's warnings, which are no lines of
- * our log, off standard error, and a core free of its threads: with one thread a core they made the main thread wait (event-loop delay
- * p99 at 16 connections 14 instead of 8 ms).
+ * our log, off standard error, and a core free of its threads, which compete with
+ * the main thread for it.
  */
 export function tidyNativeStore(env: NodeJS.ProcessEnv = process.env): void {
   env.LANCEDB_LOG ??= 'error';
