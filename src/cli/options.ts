@@ -3,7 +3,7 @@ import { ConfigError } from '../config-faults.js';
 import { type Config, loadConfig } from '../config.js';
 import { KindredError } from '../errors.js';
 import type * as main from '../main.js';
-import { tidyNativeStore } from './scratch.js';
+import { tidyNativeStore } from './native-store.js';
 
 type Main = typeof main;
 

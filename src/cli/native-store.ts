@@ -3,10 +3,9 @@ import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Gives this process a scratch folder of its own and removes it at exit: LanceDB leaves the scratch files of every index build in the
- * temporary folder (lance-format/lance#8992), which would fill it import by import. Also keeps LanceDB's warnings, which are no lines of
- * our log, off standard error, and a core free of its threads, which compete with
- * the main thread for it.
+ * Sets what LanceDB reads from the environment when it loads, so it goes before the first import of it: a scratch folder of this process,
+ * removed at exit, since every index build leaves files in the temporary folder (lance-format/lance#8992); no warnings on standard
+ * error, as they are no lines of our log; and a core free of its threads, which compete with the main thread for it.
  */
 export function tidyNativeStore(env: NodeJS.ProcessEnv = process.env): void {
   env.LANCEDB_LOG ??= 'error';
