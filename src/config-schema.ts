@@ -116,7 +116,13 @@ export const configSchema = z.strictObject({
     .prefault({}),
   embedding: z
     .strictObject({
-      threads: z.int().min(0).default(0).describe('Worker threads shared by all models; 0 is one a core.'),
+      threads: z
+        .int()
+        .min(0)
+        .default(0)
+        .describe(
+          'Worker threads shared by all models; 0 is one a core but for one, which the main thread and the store need (`kindred import` takes them all).',
+        ),
       intraOpThreads: count.default(1).describe('Threads inside a session (`intraOpNumThreads`).'),
       maxBatchTexts: count.default(32).describe('Texts in a batch at most.'),
       maxBatchTokens: count.default(4_096).describe('Tokens in a batch at most, padding included.'),

@@ -27,6 +27,8 @@ export async function startServer(
   env: Record<string, string> = {},
 ): Promise<RunningServer> {
   const args = [
+    // As `npm start` and the shebang of the CLI have it.
+    '--v8-pool-size=1',
     CLI,
     'serve',
     ...Object.entries(flags).flatMap(([key, value]) => ['--set', `${key}=${value}`]),

@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { IMPORT_EXIT, type ImportSummary, importFiles } from '../catalogue/import.js';
 import type { Config } from '../config.js';
@@ -84,11 +85,12 @@ by SIGINT or SIGTERM, to be resumed by the same command.`,
     );
 }
 
-/** No request waits behind the batches of this process, so they may be as large as pays. */
+/** No request waits behind the batches of this process, so they may be as large as pays, and the models get every core. */
 function withoutRequests(config: Config): Config {
   const { embedding } = config;
   const bulkBatchTokens = Math.max(embedding.bulkBatchTokens, BULK_BATCH_TOKENS);
-  return { ...config, embedding: { ...embedding, bulkBatchTokens } };
+  const threads = embedding.threads === 0 ? availableParallelism() : embedding.threads;
+  return { ...config, embedding: { ...embedding, bulkBatchTokens, threads } };
 }
 
 /** The summary on standard output, for people; `--json` is for programs. */

@@ -1,4 +1,5 @@
-#!/usr/bin/env node
+#!/usr/bin/env -S node --v8-pool-size=1
+// One helper thread for the garbage collector: four of them, on cores that are busy, made each of its pauses wait for its slowest.
 import { program } from './program.js';
 
 await program().parseAsync();

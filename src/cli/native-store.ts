@@ -9,7 +9,9 @@ import { join } from 'node:path';
  */
 export function tidyNativeStore(env: NodeJS.ProcessEnv = process.env): void {
   env.LANCEDB_LOG ??= 'error';
-  env.TOKIO_WORKER_THREADS ??= String(Math.max(1, availableParallelism() - 1));
+  const threads = String(Math.max(1, availableParallelism() - 1));
+  env.TOKIO_WORKER_THREADS ??= threads;
+  env.LANCE_CPU_THREADS ??= threads;
   const folder = mkdtempSync(join(tmpdir(), 'kindred-'));
   env.TMPDIR = folder;
   process.once('exit', () => {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Span, context } from '@opentelemetry/api';
 import { KindredError } from '../errors.js';
 import { SPAN, type Telemetry } from '../telemetry.js';
@@ -191,9 +192,11 @@ export function createBatcher({ model, maxTokens, runner, limits, telemetry }: B
     const ms = performance.now() - start;
     endBatchSpan(telemetry, span, result);
     record(batch, result, ms);
-    batch.forEach((entry, index) => {
-      finish(entry, result.outcomes[index] ?? unavailable(model, 'gave too few answers'));
-    });
+    // One caller a turn of the event loop: what they all do next would block it for milliseconds when it came in one go.
+    for (const [index, entry] of batch.entries()) {
+      const answered = finish(entry, result.outcomes[index] ?? unavailable(model, 'gave too few answers'));
+      if (answered && index < batch.length - 1) await nextTurn();
+    }
   }
 
   function record(batch: readonly Entry[], { outcomes, sessions }: BatchResult, ms: number): void {
@@ -213,9 +216,14 @@ export function createBatcher({ model, maxTokens, runner, limits, telemetry }: B
     if (tokens > 0) metrics.batchTokens.record(tokens, { model });
   }
 
-  function finish(entry: Entry, outcome: EmbedOutcome): void {
+  /** Answers all who wait for the entry; true when one of them now has all its texts. */
+  function finish(entry: Entry, outcome: EmbedOutcome): boolean {
     entries.delete(entry.text);
-    for (const { caller, index } of entry.tickets) caller.call.settle(index, outcome);
+    let answered = false;
+    for (const { caller, index } of entry.tickets) {
+      if (caller.call.settle(index, outcome)) answered = true;
+    }
+    return answered;
   }
 
   function failQueue(error: KindredError): void {

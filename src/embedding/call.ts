@@ -8,8 +8,8 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 export interface Call {
   /** Resolves, in the order of the texts, when each has its outcome; rejects only by `refuse`. */
   readonly outcomes: Promise<EmbedOutcome[]>;
-  /** Answers one text. What comes after the caller has left is dropped. */
-  readonly settle: (index: number, outcome: EmbedOutcome) => void;
+  /** Answers one text; true when it was the last. What comes after the caller has left is dropped. */
+  readonly settle: (index: number, outcome: EmbedOutcome) => boolean;
   /** Rejects the whole call; its caller leaves by that. */
   readonly refuse: (error: unknown) => void;
 }
@@ -59,11 +59,13 @@ export function openCall(size: number, { signal, deadline }: Patience, onLeave: 
   const abort = (): void => {
     if (signal) leave(abortError(signal));
   };
-  const settle = (index: number, outcome: EmbedOutcome): void => {
-    if (open === 0 || outcomes[index] !== undefined) return;
+  const settle = (index: number, outcome: EmbedOutcome): boolean => {
+    if (open === 0 || outcomes[index] !== undefined) return false;
     outcomes[index] = outcome;
     open -= 1;
-    if (open === 0) finish();
+    if (open > 0) return false;
+    finish();
+    return true;
   };
 
   if (size === 0) finish();

@@ -36,15 +36,6 @@ export function createLane<T extends Queued>(longest: number): Lane<T> {
     tokens -= entry.tokens;
   };
 
-  /** Entries by distance in length from `centre`, the nearer and then the shorter first. */
-  function* nearest(centre: number): Generator<[number, T]> {
-    for (let distance = 0; distance <= longest; distance++) {
-      for (const length of distance === 0 ? [centre] : [centre - distance, centre + distance]) {
-        for (const entry of byLength[length] ?? []) yield [length, entry];
-      }
-    }
-  }
-
   return {
     get texts() {
       return all.size;
@@ -62,18 +53,22 @@ export function createLane<T extends Queued>(longest: number): Lane<T> {
       const [oldest] = all;
       if (!oldest) return [];
       const batch = [oldest];
-      let padded = lengthOf(oldest);
-      for (const [length, entry] of nearest(padded)) {
-        if (batch.length >= maxTexts) break;
-        if (entry === oldest) continue;
-        const wider = Math.max(padded, length);
-        if ((batch.length + 1) * wider > maxTokens) {
-          // A longer one does not fit any more, but a shorter one might, as long as the batch as it is leaves room.
-          if ((batch.length + 1) * padded > maxTokens) break;
-          continue;
+      const centre = lengthOf(oldest);
+      let padded = centre;
+      // By distance in length from the oldest, the nearer and then the shorter first.
+      for (let distance = 0; distance <= longest && batch.length < Math.min(maxTexts, all.size); distance++) {
+        for (const length of distance === 0 ? [centre] : [centre - distance, centre + distance]) {
+          const bucket = byLength[length];
+          if (bucket === undefined || bucket.size === 0) continue;
+          const wider = Math.max(padded, length);
+          for (const entry of bucket) {
+            // A longer one may not fit where a shorter one still does.
+            if (batch.length >= maxTexts || (batch.length + 1) * wider > maxTokens) break;
+            if (entry === oldest) continue;
+            padded = wider;
+            batch.push(entry);
+          }
         }
-        padded = wider;
-        batch.push(entry);
       }
       batch.forEach(remove);
       return batch;

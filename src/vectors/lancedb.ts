@@ -2,6 +2,7 @@ import { mkdir, stat } from 'node:fs/promises';
 import type { Connection } from '@lancedb/lancedb';
 import { connect } from '@lancedb/lancedb';
 import { KindredError } from '../errors.js';
+import { yieldNativeThreads } from '../yield-cores.js';
 import { createLanceDbCollection } from './lancedb-collection.js';
 import { LANCEDB_CAPABILITIES, type LanceDbOptions, unavailable } from './lancedb-common.js';
 import { specOf, tableSchema } from './lancedb-rows.js';
@@ -74,7 +75,9 @@ export function createLanceDbStore(options: LanceDbOptions): VectorStore {
 async function connectTo({ folder, refreshMs }: LanceDbOptions): Promise<Connection> {
   try {
     await mkdir(folder, { recursive: true });
-    return await connect(folder, { readConsistencyInterval: refreshMs / 1000 });
+    const connection = await connect(folder, { readConsistencyInterval: refreshMs / 1000 });
+    yieldNativeThreads(/^(tokio|lance)/);
+    return connection;
   } catch (error) {
     throw folderError(error);
   }

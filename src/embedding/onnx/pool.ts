@@ -61,7 +61,7 @@ export function createOnnxPool(options: OnnxPoolOptions): OnnxPool {
   const waiters = new Set<Waiter>();
   let loading: Promise<unknown> = Promise.resolve();
   const members: Member[] = [];
-  const threads = config.threads === 0 ? availableParallelism() : config.threads;
+  const threads = config.threads === 0 ? Math.max(1, availableParallelism() - 1) : config.threads;
   for (let index = 0; index < threads; index++) {
     members.push(
       createMember({

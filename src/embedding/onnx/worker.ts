@@ -1,17 +1,12 @@
-import { setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
+import { yieldToMainThread } from '../../yield-cores.js';
 import type { Reply, Request } from './messages.js';
 import { type LoadedModel, loadModel } from './model.js';
-
-/** Unix niceness of a worker; the main thread has 0. */
-const NICE = 5;
 
 const port = parentPort;
 if (!port) throw new Error('expected to run as a worker thread');
 
-// On Linux the kernel's priority is a thread's own: with all cores busy on batches, the main thread still gets its turn at once. Elsewhere
-// it would be the process's, and change nothing between its threads.
-if (process.platform === 'linux') setPriority(0, NICE);
+yieldToMainThread();
 
 const models = new Map<string, LoadedModel>();
 
