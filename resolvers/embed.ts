@@ -5,9 +5,11 @@ import {
   EmbedInput,
   EmbedResult,
   type EmbeddingSource,
+  TOO_LONG,
 } from '../schema/embedding.js';
-import { vectorToBase64 } from '../schema/vector.js';
+import { vectorToBase64 } from '../src/embedding/base64.js';
 import type { EmbedOutcome } from '../src/embedding/embedder.js';
+import { settleTooLong } from '../src/embedding/too-long.js';
 import { KindredError, badInput } from '../src/errors.js';
 import type { ModelVersion } from '../src/models/model-version.js';
 import type { RequestContext } from './context.js';
@@ -19,7 +21,7 @@ export class EmbedResolver {
   @Query(() => [EmbedResult], {
     nullable: true,
     complexity: embedCost,
-    description: 'Embeds texts, answering in their order. A bad input fails alone, as data.',
+    description: 'Embeds texts and images, answering in their order. A bad input fails alone, as data.',
   })
   async embed(
     // type-graphql lists arguments from the last parameter to the first.
@@ -30,6 +32,11 @@ export class EmbedResolver {
         'Id of a model version, or `stable` or `candidate`; without it the traffic policy chooses.',
     })
     modelVersion: string | null | undefined,
+    @Arg('onTooLong', () => TOO_LONG, {
+      defaultValue: TOO_LONG.TRUNCATE,
+      description: 'What becomes of a text that is longer than the model reads.',
+    })
+    onTooLong: keyof typeof TOO_LONG,
     @Arg('purpose', () => EMBED_PURPOSE, {
       defaultValue: EMBED_PURPOSE.QUERY,
       description: 'What the vectors are for.',
@@ -48,11 +55,16 @@ export class EmbedResolver {
     }
     const model = registry.resolve(modelVersion);
     const outcomes = await Promise.all(
-      inputs.map(({ text }) =>
-        loaders.embedding.load(model, text ?? '', purpose === 'QUERY' ? 'query' : 'document'),
+      inputs.map(({ text, image }) =>
+        image
+          ? loaders.images.load(model, image)
+          : loaders.embedding.load(model, text ?? '', purpose === 'QUERY' ? 'query' : 'document'),
       ),
     );
-    return outcomes.map((outcome, index) => toResult(outcome, index, model.version));
+    const choice = onTooLong === 'REFUSE' ? 'refuse' : 'truncate';
+    return outcomes.map((outcome, index) =>
+      toResult(settleTooLong(outcome, choice, model.embedder.model), index, model.version),
+    );
   }
 }
 

@@ -59,8 +59,9 @@ export function createRecommendResolver({ connection, pageArguments, readFilter 
 }
 
 /** GraphQL has made sure that exactly one field is there (`@oneOf`). */
-function toExample({ id, text, vector }: ExampleInput): Example {
+function toExample({ id, text, image, vector }: ExampleInput): Example {
   if (typeof id === 'string') return { kind: 'id', id };
   if (typeof text === 'string') return { kind: 'text', text };
+  if (image) return { kind: 'image', image };
   return { kind: 'vector', vector: vector ?? new Float32Array() };
 }

@@ -2,6 +2,7 @@ import { GraphQLBoolean, GraphQLString } from 'graphql';
 import { Field, InputType, Int, ObjectType, createUnionType, registerEnumType } from 'type-graphql';
 import type { ErrorCode, ErrorReason } from '../src/errors.js';
 import type { ModelVersion } from '../src/models/model-version.js';
+import { ImageInput } from './image.js';
 import { ModelVersionType } from './model-version.js';
 import { GraphQLVector } from './vector.js';
 
@@ -17,11 +18,26 @@ registerEnumType(EMBED_PURPOSE, {
   },
 });
 
+/** What becomes of inputs that are too long, by their GraphQL names. */
+export const TOO_LONG = { TRUNCATE: 'TRUNCATE', REFUSE: 'REFUSE' } as const;
+
+registerEnumType(TOO_LONG, {
+  name: 'TooLong',
+  description: 'What becomes of a text that is longer than the model reads.',
+  valuesConfig: {
+    TRUNCATE: { description: 'Its end is cut off; the embedding says `truncated: true`.' },
+    REFUSE: { description: 'It fails with the reason TEXT_TOO_LONG.' },
+  },
+});
+
 /** Exactly one of its fields is given. */
 @InputType({ description: 'Something to embed: exactly one of these.' })
 export class EmbedInput {
   @Field(() => GraphQLString, { nullable: true, description: 'A text.' })
   text?: string | null;
+
+  @Field(() => ImageInput, { nullable: true, description: 'An image, for a model version that reads them.' })
+  image?: ImageInput | null;
 }
 
 /** An embedding as its resolvers read it. */

@@ -1,6 +1,7 @@
 import { GraphQLString } from 'graphql';
 import { Field, ID, InputType, registerEnumType } from 'type-graphql';
 import type { RecommendStrategy } from '../src/search/strategies.js';
+import { ImageInput } from './image.js';
 import { GraphQLVector } from './vector.js';
 
 /** The strategies by their GraphQL names. */
@@ -39,6 +40,12 @@ export class ExampleInput {
     description: 'A text that describes it, as a catalogue would.',
   })
   text?: string | null;
+
+  @Field(() => ImageInput, {
+    nullable: true,
+    description: 'An image of it, for a model version that reads them.',
+  })
+  image?: ImageInput | null;
 
   @Field(() => GraphQLVector, {
     nullable: true,

@@ -41,7 +41,7 @@ export async function createSchema({ catalogue }: { readonly catalogue: Catalogu
       },
     },
     shareable: ['PageInfo'],
-    oneOf: ['ExampleInput', 'EmbedInput'],
+    oneOf: ['ExampleInput', 'EmbedInput', 'ImageInput'],
     entitiesCost,
   });
 }

@@ -1,4 +1,4 @@
-import { GraphQLFloat, GraphQLString } from 'graphql';
+import { GraphQLBoolean, GraphQLFloat, GraphQLString } from 'graphql';
 import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
 import type { ModelHealth, ModelRole, ModelVersion } from '../src/models/model-version.js';
 import { GraphQLDateTime } from './date-time.js';
@@ -61,6 +61,19 @@ export class ModelVersionType implements Omit<ModelVersion, 'digest'> {
 
   @Field(() => MODEL_HEALTH, { description: 'Whether it can answer.' })
   health!: ModelHealth;
+
+  @Field(() => GraphQLString, {
+    nullable: true,
+    description:
+      'What runs it in this gateway, e.g. `cpu` or `cuda`; null while it has never loaded, and where another server runs it.',
+  })
+  executionProvider!: string | null;
+
+  @Field(() => GraphQLBoolean, {
+    description:
+      'Whether it runs on the CPU because the configured execution provider failed: slower, with the same vectors.',
+  })
+  degraded!: boolean;
 
   @Field(() => GraphQLDateTime, {
     nullable: true,

@@ -28,13 +28,6 @@ export const GraphQLVector = new GraphQLScalarType<Float32Array, number[]>({
   },
 });
 
-/** Little-endian float32 bytes of `vector` as base64. */
-export function vectorToBase64(vector: Float32Array): string {
-  const bytes = new DataView(new ArrayBuffer(vector.length * 4));
-  vector.forEach((value, index) => bytes.setFloat32(index * 4, value, true));
-  return Buffer.from(bytes.buffer).toString('base64');
-}
-
 function fromBase64(text: string): Float32Array {
   checkLength(Math.floor((text.length * 3) / 16));
   const bytes = Buffer.from(text, 'base64');

@@ -7,15 +7,18 @@ import type Keyv from 'keyv';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { KindredError } from './errors.js';
+import { createAdmission } from './http/admission.js';
 import { createApp } from './http/app.js';
 import { addBrowserRoutes } from './http/browser.js';
 import { watchEventLoop } from './http/event-loop.js';
-import { addGraphQLRoute, type RequestFacts } from './http/graphql-route.js';
+import type { ServingModels } from './http/embeddings.js';
+import { addGraphQLRoute } from './http/graphql-route.js';
 import { createApollo } from './http/graphql.js';
 import { addHealthRoutes, type Readiness } from './http/health.js';
 import { createObserver } from './http/observe.js';
 import { createErrorEdge } from './http/public-error.js';
-import type { Scopes } from './http/scope.js';
+import { addRestRoutes } from './http/rest.js';
+import type { RequestFacts, Scopes } from './http/scope.js';
 import type { MetricsHandler } from './telemetry-sdk.js';
 import type { Telemetry } from './telemetry.js';
 
@@ -23,6 +26,8 @@ export interface ServerOptions {
   readonly schema: GraphQLSchema;
   /** Makes the context of one request's resolvers. */
   readonly makeContext: (request: RequestFacts) => object;
+  /** The models behind the REST routes. */
+  readonly registry: ServingModels;
   readonly config: Config;
   readonly telemetry: Telemetry;
   /** Whether the parts below can answer. */
@@ -43,7 +48,7 @@ export interface KindredServer {
    * flight; the rest is cut off. Later calls wait for the first.
    */
   close(): Promise<void>;
-  /** GraphQL requests being answered. */
+  /** GraphQL and REST requests being answered. */
   readonly inFlight: number;
 }
 
@@ -74,18 +79,13 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
   });
   addHealthRoutes(http.app, { readiness, metricsHandler: options.metricsHandler });
   const browser = config.production ? undefined : addBrowserRoutes(http.app);
-  const { makeContext } = options;
-  const route = addGraphQLRoute(http, {
-    apollo,
-    config: config.server,
-    makeContext,
-    errors,
-    scopes,
-    browser,
-  });
+  const { makeContext, registry } = options;
+  const admission = createAdmission({ config: config.server, observation: http.observation });
+  addGraphQLRoute(http, { apollo, admission, makeContext, errors, scopes, browser });
+  addRestRoutes(http.app, { admission, registry, limits: config.limits });
 
   const observeInFlight = (result: ObservableResult): void => {
-    result.observe(route.inFlight);
+    result.observe(admission.inFlight);
   };
   telemetry.metrics.inFlight.addCallback(observeInFlight);
 
@@ -94,8 +94,8 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
     await sleep(config.server.drainMs);
     const closed = http.app.close();
     const grace = setTimeout(() => {
-      log.warn({ inFlight: route.inFlight }, 'requests in flight are cut off: shutdownGraceMs is over');
-      route.abortAll(new KindredError('UPSTREAM_UNAVAILABLE', 'The server is stopping.'));
+      log.warn({ inFlight: admission.inFlight }, 'requests in flight are cut off: shutdownGraceMs is over');
+      admission.abortAll(new KindredError('UPSTREAM_UNAVAILABLE', 'The server is stopping.'));
       setTimeout(() => {
         for (const server of http.servers) server.closeAllConnections();
       }, LAST_WORDS_MS);
@@ -112,7 +112,7 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
     listen: () => listen(http.app, config.server),
     close: () => (closing ??= shutDown()),
     get inFlight() {
-      return route.inFlight;
+      return admission.inFlight;
     },
   };
 }

@@ -3,10 +3,11 @@ import { buildSchema, type GraphQLSchema } from 'graphql';
 import { type Config, loadConfig } from '../src/config.js';
 import { abortError, badInput, KindredError } from '../src/errors.js';
 import { createApqStore } from '../src/http/apq.js';
-import type { RequestFacts } from '../src/http/graphql-route.js';
 import type { Readiness } from '../src/http/health.js';
+import type { RequestFacts } from '../src/http/scope.js';
 import { createLogger } from '../src/log.js';
-import { createServer, type KindredServer } from '../src/server.js';
+import type { ModelRegistry } from '../src/models/model-version.js';
+import { createServer, type KindredServer, type ServerOptions } from '../src/server.js';
 import type { MetricsHandler } from '../src/telemetry-sdk.js';
 import { noTelemetry, type Telemetry } from '../src/telemetry.js';
 
@@ -144,7 +145,17 @@ export interface TestServerOptions {
   telemetry?: Telemetry;
   metricsHandler?: MetricsHandler;
   readiness?: () => Readiness;
+  /** By default one without any model. */
+  registry?: ServerOptions['registry'];
 }
+
+/** What the routes ask of a registry, with nothing in it. */
+const NO_MODELS: Pick<ModelRegistry, 'resolve' | 'served'> = {
+  resolve: () => {
+    throw new KindredError('MODEL_VERSION_NOT_FOUND', 'there is no model version');
+  },
+  served: () => [],
+};
 
 export function testConfig(settings: Record<string, string> = {}): Config {
   return loadConfig({
@@ -165,6 +176,7 @@ export async function startTestServer({
   telemetry = noTelemetry(),
   metricsHandler,
   readiness = () => ({ ready: true, components: [{ name: 'store', ready: true }] }),
+  registry = NO_MODELS,
 }: TestServerOptions = {}): Promise<TestServer> {
   const config = testConfig(settings);
   const rawLines: string[] = [];
@@ -180,6 +192,7 @@ export async function startTestServer({
   const server = await createServer({
     schema: testSchema(seen),
     makeContext: (request) => request,
+    registry,
     config,
     telemetry,
     readiness,

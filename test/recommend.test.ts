@@ -1,6 +1,6 @@
 import type { ExecutionResult } from 'graphql';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { vectorToBase64 } from '../schema/vector.js';
+import { vectorToBase64 } from '../src/embedding/base64.js';
 import { dot } from '../src/search/strategies.js';
 import { type Harness, createHarness, faultOf, makeItems } from './schema-harness.js';
 

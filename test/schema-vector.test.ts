@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { Kind, parseValue } from 'graphql';
 import { describe, expect, it } from 'vitest';
-import { GraphQLVector, vectorToBase64 } from '../schema/vector.js';
+import { GraphQLVector } from '../schema/vector.js';
+import { vectorToBase64 } from '../src/embedding/base64.js';
 import { KindredError } from '../src/errors.js';
 
 function fault(work: () => unknown): KindredError {

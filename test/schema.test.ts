@@ -37,7 +37,7 @@ describe('the schema', () => {
         .map(signature)
         .sort(),
     ).toEqual([
-      'embed(inputs: [EmbedInput!]!, purpose: EmbedPurpose! = "QUERY", modelVersion: ID): [EmbedResult!]',
+      'embed(inputs: [EmbedInput!]!, purpose: EmbedPurpose! = "QUERY", onTooLong: TooLong! = "TRUNCATE", modelVersion: ID): [EmbedResult!]',
       'models(): [ModelVersion!]!',
       'product(id: ID!): Product',
       'recommend(like: [ExampleInput!]! = [], dislike: [ExampleInput!]! = [], strategy: RecommendStrategy! = "AVERAGE_VECTOR", ' +

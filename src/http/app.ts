@@ -6,6 +6,7 @@ import type { Config } from '../config.js';
 import { addJsonParser } from './json-body.js';
 import { createHttpServer, refuseMalformed } from './listener.js';
 import type { Observation } from './observe.js';
+import { isOpenAiUrl, openAiErrorBody, openAiStatus } from './openai-error.js';
 import type { ErrorEdge } from './public-error.js';
 import { isRequestFault, requestFault } from './request-fault.js';
 import { failureHead } from './response-status.js';
@@ -48,6 +49,8 @@ export function createApp({ config, errors, log, observe, closing }: AppOptions)
     genReqId: ({ headers }) => requestId(headers['x-request-id']),
     clientErrorHandler: refuseMalformed,
     frameworkErrors: (error, request, reply) => {
+      // They come before any hook.
+      mark(request, reply);
       fail(request, reply, error);
     },
     serverFactory(handler) {
@@ -64,13 +67,15 @@ export function createApp({ config, errors, log, observe, closing }: AppOptions)
     const head = failureHead(null, [formatted]);
     if (head?.retryAfter !== undefined) void reply.header('retry-after', head.retryAfter);
     const status = isRequestFault(fault) ? fault.statusCode : (head?.status ?? 500);
-    void reply.code(status).send({ errors: [formatted] });
+    if (!isOpenAiUrl(request.url)) return void reply.code(status).send({ errors: [formatted] });
+    const openAi = openAiStatus(formatted, status);
+    void reply.code(openAi).send(openAiErrorBody(fault, formatted, openAi));
   };
 
   addJsonParser(app);
   app.addHook('onRequest', (request, reply, done) => {
     observations.set(request, observe(request, reply));
-    void reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+    mark(request, reply);
     done(refusal(request));
   });
   app.addHook('onSend', (_request, reply, payload, done) => {
@@ -93,6 +98,11 @@ export function createApp({ config, errors, log, observe, closing }: AppOptions)
       return observation;
     },
   };
+}
+
+/** The headers of every answer. */
+function mark({ id }: FastifyRequest, reply: FastifyReply): void {
+  void reply.header('x-request-id', id).header('x-content-type-options', 'nosniff');
 }
 
 /** Fastify's own errors about a request, with a message of ours; all others as they are. */

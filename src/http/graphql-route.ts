@@ -1,21 +1,15 @@
 import { type ApolloServer, HeaderMap, type HTTPGraphQLRequest } from '@apollo/server';
-import { context } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { GraphQLFormattedError } from 'graphql';
-import type { Config } from '../config.js';
-import { KindredError } from '../errors.js';
+import type { Admission } from './admission.js';
 import type { App } from './app.js';
 import type { Browser } from './browser.js';
-import { startDeadline } from './deadline.js';
 import { type ErrorEdge, withRequestId } from './public-error.js';
-import type { RequestScope, Scopes } from './scope.js';
-
-/** What a request's resolvers may know of it. */
-export type RequestFacts = Pick<RequestScope, 'requestId' | 'signal' | 'deadline' | 'log'>;
+import type { RequestFacts, RequestScope, Scopes } from './scope.js';
 
 export interface GraphQLRouteOptions {
   readonly apollo: ApolloServer;
-  readonly config: Config['server'];
+  readonly admission: Admission;
   readonly makeContext: (request: RequestFacts) => object;
   readonly errors: ErrorEdge;
   readonly scopes: Scopes;
@@ -23,58 +17,29 @@ export interface GraphQLRouteOptions {
   readonly browser: Browser | undefined;
 }
 
-/** The requests that are being answered on `/graphql`. */
-export interface GraphQLRoute {
-  readonly inFlight: number;
-  /** Ends them all with `error`. */
-  abortAll(error: KindredError): void;
-}
-
-/** Adds `/graphql`: admission, deadline, cancellation, and the hand-over to Apollo. */
-export function addGraphQLRoute({ app, observation }: App, options: GraphQLRouteOptions): GraphQLRoute {
-  const { apollo, config, makeContext, errors, scopes, browser } = options;
-  const inFlight = new Set<(error: KindredError) => void>();
-
-  const admit = (): void => {
-    if (inFlight.size < config.maxInFlight) return;
-    throw new KindredError('OVERLOADED', 'The server is answering as many requests as it can.', {
-      retryAfterMs: 1_000,
-    });
-  };
+/** Adds `/graphql`: admission, and the hand-over to Apollo. */
+export function addGraphQLRoute({ app, observation }: App, options: GraphQLRouteOptions): void {
+  const { apollo, admission, makeContext, errors, scopes, browser } = options;
 
   const answer = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
-    admit();
-    const seen = observation(request);
-    const deadline = startDeadline(config.deadlineMs, request.headers);
-    const scope: RequestScope = {
-      requestId: request.id,
-      signal: deadline.signal,
-      deadline: deadline.at,
-      log: seen.log,
-    };
-    seen.scope = scope;
-    inFlight.add(deadline.abort);
-    reply.raw.once('close', () => {
-      inFlight.delete(deadline.abort);
-      if (reply.raw.writableFinished) deadline.clear();
-      else deadline.abort(new KindredError('REQUEST_CANCELLED', 'The client went away.'));
-    });
+    const { facts, run } = admission.enter(request, reply);
+    const scope: RequestScope = { ...facts };
+    observation(request).scope = scope;
     const httpGraphQLRequest = toApolloRequest(request);
     scopes.set(httpGraphQLRequest, scope);
-    const work = context.with(seen.context, () =>
+    const { status, headers, body } = await run(() =>
       apollo.executeHTTPGraphQLRequest({
         httpGraphQLRequest,
         context: () => {
           try {
             return Promise.resolve(makeContext(scope));
           } catch (error) {
-            errors.report(error, seen.log);
+            errors.report(error, facts.log);
             throw error;
           }
         },
       }),
     );
-    const { status, headers, body } = await deadline.limit(work);
     if (body.kind !== 'complete') throw new Error('incremental delivery is not supported');
     void reply.code(status ?? 200).header('cache-control', 'no-store');
     for (const [name, value] of headers) void reply.header(name, value);
@@ -82,23 +47,10 @@ export function addGraphQLRoute({ app, observation }: App, options: GraphQLRoute
   };
 
   app.all('/graphql', {
-    onRequest: (_request, _reply, done) => {
-      // Before the body is read: refusing has to be cheap. Asked again after it, because only then does a request take a place.
-      admit();
-      done();
-    },
+    onRequest: admission.guard,
     handler: (request, reply) =>
       browser?.visits(request) ? browser.send(request, reply) : answer(request, reply),
   });
-
-  return {
-    get inFlight() {
-      return inFlight.size;
-    },
-    abortAll(error) {
-      for (const abort of inFlight) abort(error);
-    },
-  };
 }
 
 /** The body of a request that Apollo refused before it became an operation, with the id in its errors. */

@@ -11,6 +11,8 @@ interface ComponentReadiness {
   /** A public name, e.g. `model v2` or `store`. */
   readonly name: string;
   readonly ready: boolean;
+  /** What runs it, when that is not what the config wants. */
+  readonly degradedTo?: string;
   /** For the log only. */
   readonly reason?: string;
 }
@@ -27,7 +29,7 @@ export function addHealthRoutes(app: FastifyInstance, { readiness, metricsHandle
     const { ready, components } = readiness();
     return reply.code(ready ? 200 : 503).send({
       status: ready ? 'ready' : 'not ready',
-      components: components.map(({ name, ready }) => ({ name, ready })),
+      components: components.map(({ name, ready, degradedTo }) => ({ name, ready, degradedTo })),
     });
   });
   if (metricsHandler) {

@@ -1,14 +1,18 @@
 import type { HTTPGraphQLRequest } from '@apollo/server';
 import type { Logger } from 'pino';
 
-/** What is known about a GraphQL request being answered. */
-export interface RequestScope {
+/** What the work of a request may know of it. */
+export interface RequestFacts {
   readonly requestId: string;
   /** Aborted when the client has gone, the deadline has passed, or the server stops. */
   readonly signal: AbortSignal;
   /** When the answer is worthless, in ms of `performance.now()`. */
   readonly deadline: number;
   readonly log: Logger;
+}
+
+/** What is known about a GraphQL request being answered. */
+export interface RequestScope extends RequestFacts {
   /** Whether the request became an operation: its errors carry the request's id then. */
   started?: boolean;
   /** The operation's name as the client gave it, once it is known. */
