@@ -1,13 +1,12 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { readFileSync, writeFileSync } from 'node:fs';
-import * as ort from 'onnxruntime-node';
+import { writeFileSync } from 'node:fs';
 import { loadCatalogue } from '../../src/catalogue/load.js';
 import { renderText } from '../../src/catalogue/template.js';
 import { parseRow } from '../../src/catalogue/validate.js';
-import { createTokenizer } from '../../src/embedding/onnx/tokenizer.js';
 import { packageRoot } from '../../src/package-root.js';
+import { openBareSession } from './bare-session.js';
 import { DATA, readRows } from './data.js';
 import { runCli } from '../server-process.js';
 import { report } from './report.js';
@@ -89,40 +88,11 @@ function textsOf(rows: readonly unknown[]): string[] {
 
 /** CPU seconds of session.run alone over `texts`: what any server above onnxruntime has to be measured by. */
 async function bareLoop(version: string, texts: readonly string[]): Promise<{ cpu: number }> {
-  const folder = packageRoot(`deploy/models/${version}`);
-  const read = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), 'utf8'));
-  const { maxTokens, inputs } = read('model.json') as { maxTokens: number; inputs: string[] };
-  const encode = createTokenizer(read('tokenizer.json') as object, maxTokens);
-  const session = await ort.InferenceSession.create(join(folder, 'model.onnx'), {
-    intraOpNumThreads: 1,
-    interOpNumThreads: 1,
-    executionMode: 'sequential',
-  });
-  const encoded = texts.map((text) => encode(text).ids).sort((a, b) => a.length - b.length);
-  let cpu = 0;
-  for (let start = 0; start < encoded.length; start += 32) {
-    const batch = encoded.slice(start, start + 32);
-    const length = batch.at(-1)?.length ?? 0;
-    const ids = new BigInt64Array(batch.length * length);
-    const mask = new BigInt64Array(batch.length * length);
-    batch.forEach((tokens, row) =>
-      tokens.forEach((token, column) => {
-        ids[row * length + column] = BigInt(token);
-        mask[row * length + column] = 1n;
-      }),
-    );
-    const dims = [batch.length, length];
-    const feeds: Record<string, ort.Tensor> = {
-      input_ids: new ort.Tensor('int64', ids, dims),
-      attention_mask: new ort.Tensor('int64', mask, dims),
-    };
-    if (inputs.includes('token_type_ids'))
-      feeds.token_type_ids = new ort.Tensor('int64', new BigInt64Array(ids.length), dims);
-    const before = process.cpuUsage();
-    await session.run(feeds);
-    const used = process.cpuUsage(before);
-    cpu += (used.user + used.system) / 1e6;
-  }
-  await session.release();
-  return { cpu };
+  const bare = await openBareSession(version);
+  const { runCpu } = await bare.loop(
+    texts.map(bare.encode).sort((a, b) => a.length - b.length),
+    32,
+  );
+  await bare.close();
+  return { cpu: runCpu };
 }

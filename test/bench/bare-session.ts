@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as ort from 'onnxruntime-node';
+import { createTokenizer } from '../../src/embedding/onnx/tokenizer.js';
+import { packageRoot } from '../../src/package-root.js';
+
+type Ids = ArrayLike<number>;
+
+/** onnxruntime and nothing else, on one thread: what any server above it has to be measured by. */
+export interface BareSession {
+  encode(text: string): Ids;
+  /** Runs one batch, padded to its longest; wall time of session.run in ms. */
+  run(batch: readonly Ids[]): Promise<number>;
+  /** Runs texts in the order given, `size` at a time. CPU seconds of the whole process, and of session.run alone. */
+  loop(texts: readonly Ids[], size: number): Promise<{ cpu: number; runCpu: number }>;
+  close(): Promise<void>;
+}
+
+/** Opens the bundle of a version. */
+export async function openBareSession(version: string): Promise<BareSession> {
+  const folder = packageRoot(`deploy/models/${version}`);
+  const read = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), 'utf8'));
+  const { maxTokens, inputs } = read('model.json') as { maxTokens: number; inputs: string[] };
+  const encode = createTokenizer(read('tokenizer.json') as object, maxTokens);
+  const session = await ort.InferenceSession.create(join(folder, 'model.onnx'), {
+    intraOpNumThreads: 1,
+    interOpNumThreads: 1,
+    executionMode: 'sequential',
+  });
+  let runCpu = 0;
+
+  const run = async (batch: readonly Ids[]): Promise<number> => {
+    const length = Math.max(...batch.map((tokens) => tokens.length));
+    const ids = new BigInt64Array(batch.length * length);
+    const mask = new BigInt64Array(batch.length * length);
+    batch.forEach((tokens, row) => {
+      for (let column = 0; column < tokens.length; column += 1) {
+        ids[row * length + column] = BigInt(tokens[column] ?? 0);
+        mask[row * length + column] = 1n;
+      }
+    });
+    const dims = [batch.length, length];
+    const feeds: Record<string, ort.Tensor> = {
+      input_ids: new ort.Tensor('int64', ids, dims),
+      attention_mask: new ort.Tensor('int64', mask, dims),
+    };
+    if (inputs.includes('token_type_ids'))
+      feeds.token_type_ids = new ort.Tensor('int64', new BigInt64Array(ids.length), dims);
+    const [cpu, wall] = [process.cpuUsage(), performance.now()];
+    await session.run(feeds);
+    runCpu += secondsSince(cpu);
+    return performance.now() - wall;
+  };
+
+  return {
+    encode: (text) => encode(text).ids,
+    run,
+    loop: async (texts, size) => {
+      const cpu = process.cpuUsage();
+      runCpu = 0;
+      for (let start = 0; start < texts.length; start += size) await run(texts.slice(start, start + size));
+      return { cpu: secondsSince(cpu), runCpu };
+    },
+    close: () => session.release(),
+  };
+}
+
+function secondsSince(before: NodeJS.CpuUsage): number {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
+}

@@ -1,0 +1,151 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type RunningServer, startServer } from '../server-process.js';
+import { type BareSession, openBareSession } from './bare-session.js';
+import { benchBulk } from './embed-bulk.js';
+import { benchOverload } from './embed-overload.js';
+import { benchPeers } from './embed-peers.js';
+import { eventLoopDelayMs, load, percentile } from './load.js';
+import { report } from './report.js';
+import { type Texts, openTexts } from './texts.js';
+
+const SECONDS = Number(process.env.BENCH_SECONDS ?? 20);
+/** Connections that keep a server of two cores busy. */
+const FULL = 64;
+
+/** What the parts of this benchmark share. */
+export interface EmbedBench {
+  readonly server: RunningServer;
+  readonly bare: BareSession;
+  readonly texts: Texts;
+}
+
+const PARTS: Record<string, (bench: EmbedBench) => Promise<void>> = {
+  throughput: benchThroughput,
+  mixed: benchMixed,
+  latency: benchLatency,
+  peers: benchPeers,
+  overload: benchOverload,
+  bulk: benchBulk,
+};
+
+/**
+ * `npm run bench -- embed [PART ...]`: v2 on CPU through `POST /embed/v2`, every text asked once, so that nothing comes from the cache;
+ * against bare onnxruntime in the same run. Parts: throughput, mixed, latency, peers, overload, bulk; all of them without one.
+ */
+export async function benchEmbed(parts: readonly string[]): Promise<void> {
+  const unknown = parts.find((part) => !(part in PARTS));
+  if (unknown !== undefined)
+    throw new Error(`expected a part of ${Object.keys(PARTS).join(', ')}, but got ${unknown}`);
+  const folder = await mkdtemp(join(tmpdir(), 'kindred-bench-'));
+  const server = await startServer({
+    data: folder,
+    'models.versions': 'v2',
+    'models.stable': 'v2',
+    'log.level': 'warn',
+    'store.adapter': 'memory',
+  });
+  const bare = await openBareSession('v2');
+  try {
+    const bench = { server, bare, texts: await openTexts() };
+    for (const part of parts.length > 0 ? parts : Object.keys(PARTS)) await PARTS[part]?.(bench);
+  } finally {
+    await bare.close();
+    await server.stop();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** The body of a request for one text. */
+export function embedBody(text: string): string {
+  return JSON.stringify({ inputs: [text], encoding: 'base64' });
+}
+
+async function benchThroughput({ server, bare, texts }: EmbedBench): Promise<void> {
+  const asked = { path: '/embed/v2', connections: FULL, body: () => embedBody(texts.short()) };
+  await load(server, { ...asked, seconds: 3 });
+  await eventLoopDelayMs(server);
+  const figure = await load(server, { ...asked, seconds: SECONDS });
+  const delay = await eventLoopDelayMs(server);
+  const sample = Array.from({ length: 4_000 }, texts.short).map(bare.encode);
+  const { cpu, runCpu } = await bare.loop(
+    sample.sort((a, b) => a.length - b.length),
+    32,
+  );
+  report({
+    bench: 'embed',
+    name: `texts of 4-12 words, ${FULL} connections`,
+    value: 1_000 / figure.cpuMs,
+    unit: 'texts/CPU-s',
+    baseline: sample.length / cpu,
+    against: 'bare onnxruntime loop, sorted, batches of 32, whole process',
+    target: 'ratio >= 0.85',
+    sessionRunAlone: Math.round(sample.length / runCpu),
+    rps: Math.round(figure.rps),
+    p50Ms: figure.p50,
+    p95Ms: figure.p95,
+    cpuMsPerText: Math.round(figure.cpuMs * 100) / 100,
+    errors: figure.errors + figure.refused,
+    eventLoopDelayP99Ms: delay,
+    eventLoopTarget: '< 5 ms',
+  });
+}
+
+async function benchMixed({ server, bare, texts }: EmbedBench): Promise<void> {
+  const asked = { path: '/embed/v2', connections: FULL, body: () => embedBody(texts.mixed()) };
+  await load(server, { ...asked, seconds: 2 });
+  const figure = await load(server, { ...asked, seconds: SECONDS });
+  const sample = Array.from({ length: 1_024 }, texts.mixed).map(bare.encode);
+  const { cpu } = await bare.loop(sample, 32);
+  report({
+    bench: 'embed',
+    name: `texts of 6-120 tokens, ${FULL} connections`,
+    value: 1_000 / figure.cpuMs,
+    unit: 'texts/CPU-s',
+    baseline: sample.length / cpu,
+    against: 'bare onnxruntime loop, batches of 32 in order of arrival',
+    target: 'ratio >= 2',
+    rps: Math.round(figure.rps),
+    p95Ms: figure.p95,
+    errors: figure.errors + figure.refused,
+  });
+}
+
+async function benchLatency({ server, bare, texts }: EmbedBench): Promise<void> {
+  const sample = Array.from({ length: 400 }, texts.short);
+  const through: number[] = [];
+  const alone: number[] = [];
+  for (const [index, text] of [...sample.slice(0, 50), ...sample].entries()) {
+    // In turns, so that both see the same machine; the first ones warm up.
+    const start = performance.now();
+    const answer = await fetch(`${server.url}/embed/v2`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      // A mark of its own keeps a text that came before out of the cache.
+      body: embedBody(`${text} ${index}`),
+    });
+    await answer.text();
+    const took = performance.now() - start;
+    const bareMs = await bare.run([bare.encode(`${text} ${index}`)]);
+    if (index < 50) continue;
+    through.push(took);
+    alone.push(bareMs);
+  }
+  const [p50, bareP50] = [through, alone].map((times) =>
+    percentile(
+      times.sort((a, b) => a - b),
+      0.5,
+    ),
+  );
+  report({
+    bench: 'embed',
+    name: 'one text at a time, p50',
+    value: p50 ?? NaN,
+    unit: 'ms',
+    baseline: bareP50,
+    against: 'session.run of the same text',
+    target: 'at most 1.0 ms above',
+    aboveMs: Math.round(((p50 ?? NaN) - (bareP50 ?? NaN)) * 100) / 100,
+  });
+}
