@@ -15,7 +15,6 @@ class Bag(Model):
     def predict(self, payload: InferRequest, headers=None, response_headers=None) -> InferResponse:
         texts = [each.decode() if isinstance(each, bytes) else each for each in payload.inputs[0].as_numpy().flatten()]
         vectors, tokens, truncated = embed(texts)
-        binary = {output.name: output.binary_data for output in payload.request_outputs or []}
         outputs = []
         for name, datatype, column in (
             ("embedding", "FP32", vectors),
@@ -23,9 +22,15 @@ class Bag(Model):
             ("truncated", "BOOL", truncated),
         ):
             output = InferOutput(name, list(column.shape), datatype)
-            output.set_data_from_numpy(column, binary_data=bool(binary.get(name)))
+            output.set_data_from_numpy(column, binary_data=False)
             outputs.append(output)
-        return InferResponse(response_id="1", model_name=self.name, infer_outputs=outputs)
+        return InferResponse(
+            response_id="1",
+            model_name=self.name,
+            infer_outputs=outputs,
+            use_binary_outputs=payload.use_binary_outputs,
+            requested_outputs=payload.request_outputs,
+        )
 
 
 if __name__ == "__main__":

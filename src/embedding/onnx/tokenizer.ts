@@ -1,4 +1,6 @@
 import { Tokenizer } from '@huggingface/tokenizers';
+import { createWordPiece } from './wordpiece.js';
+import type { ReadText } from './wordpiece-words.js';
 
 /**
  * Characters that are read of a text at most, by token of the limit. Words of every language have fewer a token; what has more
@@ -34,10 +36,32 @@ interface Encoder {
 const HubTokenizer = Tokenizer as unknown as new (json: TokenizerJson, config: object) => Encoder;
 
 /**
- * Makes the tokenizer of a parsed tokenizer.json. Special tokens that stand in a text, such as `[SEP]`, are read as text: only the
- * template of the model sets special ids. Truncation drops the end of the text and keeps the closing special tokens.
+ * Makes the tokenizer of a parsed tokenizer.json: WordPiece as BERT has it by a reader of its own, everything else by the library.
+ * Special tokens that stand in a text, such as `[SEP]`, are read as text: only the template of the model sets special ids. Truncation drops
+ * the end of the text and keeps the closing special tokens.
  */
 export function createTokenizer(json: TokenizerJson, maxTokens: number): (text: string) => Encoding {
+  const { before, after } = templateOf(new HubTokenizer(json, {}));
+  const limit = maxTokens - before.length - after.length;
+  if (limit < 1)
+    throw new Error(`expected a maxTokens above the special tokens, but got ${String(maxTokens)}`);
+  const read = createWordPiece(json) ?? createHubReader(json);
+
+  return (text) => {
+    const ids = before.slice();
+    const most = before.length + limit;
+    const head = sliceAt(text, limit * MOST_CHARACTERS);
+    read(head, ids, most + 1);
+    const truncated = ids.length > most || text.slice(head.length).trim() !== '';
+    if (ids.length > most) ids.length = most;
+    const content = ids.length - before.length;
+    for (const id of after) ids.push(id);
+    return { ids, content, truncated };
+  };
+}
+
+/** Reads by the library, which knows every kind of tokenizer.json. */
+function createHubReader(json: TokenizerJson): ReadText {
   const added = json.added_tokens ?? [];
   const unknown = added.find(
     ({ id, content }) => content === json.model?.unk_token || id === json.model?.unk_id,
@@ -45,21 +69,19 @@ export function createTokenizer(json: TokenizerJson, maxTokens: number): (text: 
   const special = new Set(added.filter((token) => token.special && token !== unknown).map(({ id }) => id));
   // One that knows no special token splits them like any other text.
   const plain = new HubTokenizer({ ...json, added_tokens: added.filter((token) => !token.special) }, {});
-  const { before, after } = templateOf(new HubTokenizer(json, {}));
-  const limit = maxTokens - before.length - after.length;
-  if (limit < 1)
-    throw new Error(`expected a maxTokens above the special tokens, but got ${String(maxTokens)}`);
-
-  const encodeContent = (text: string): number[] => {
-    const { ids } = plain.encode(text, { add_special_tokens: false });
-    // A vocabulary that is searched without a pre-tokenizer can still hit one.
-    return ids.filter((id) => !special.has(id));
+  const readWhole = (text: string, ids: number[]): void => {
+    for (const id of plain.encode(text, { add_special_tokens: false }).ids) {
+      // A vocabulary that is searched without a pre-tokenizer can still hit one.
+      if (!special.has(id)) ids.push(id);
+    }
   };
-  return (text) => {
-    const { ids, cut } = headOf(text, limit, encodeContent);
-    const truncated = cut || ids.length > limit;
-    const content = ids.slice(0, limit);
-    return { ids: [...before, ...content, ...after], content: content.length, truncated };
+  return (text, ids, most) => {
+    const start = ids.length;
+    const first = sliceAt(text, (most - start) * FIRST_CHARACTERS);
+    readWhole(first, ids);
+    if (ids.length >= most || first.length === text.length) return;
+    ids.length = start;
+    readWhole(text, ids);
   };
 }
 
@@ -73,26 +95,12 @@ function templateOf(tokenizer: Encoder): { before: number[]; after: number[] } {
 }
 
 /**
- * Tokens of the text's beginning, more than `limit` of them when there are that many: a long text costs no more than its first
- * kilobytes. Slices end before white space, where words end too, so they read as the whole text would. `cut` tells that there was
- * more to read.
+ * Some `length` characters of the text's beginning: up to the last white space among them when there is one, where words end in every
+ * tokenizer, so that the slice reads as the whole text would.
  */
-function headOf(
-  text: string,
-  limit: number,
-  encode: (text: string) => number[],
-): { ids: number[]; cut: boolean } {
-  const first = sliceAt(text, limit * FIRST_CHARACTERS);
-  const ids = encode(first);
-  if (ids.length > limit || first.length === text.length) return { ids, cut: false };
-  const most = sliceAt(text, limit * MOST_CHARACTERS);
-  return { ids: encode(most), cut: text.slice(most.length).trim() !== '' };
-}
-
-/** Some `length` characters of the text: up to the last white space among them when there is one. */
 function sliceAt(text: string, length: number): string {
   if (text.length <= length) return text;
   const slice = text.slice(0, length + 1);
-  const space = slice.search(/\s\S*$/);
+  const space = slice.search(/[ \t\n\r\u00a0\u3000][^ \t\n\r\u00a0\u3000]*$/);
   return space > 0 ? slice.slice(0, space) : slice.slice(0, length);
 }
