@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import type { ImageReader } from '../src/embedding/image/source.js';
 import { throwIfAborted } from '../src/errors.js';
 import type { ModelRegistry } from '../src/models/model-version.js';
 import type { StoreCapabilities } from '../src/vectors/store.js';
@@ -7,6 +8,7 @@ import { SPAN, type Telemetry, withSpan } from '../src/telemetry.js';
 /** What the loaders of one request are made of. */
 export interface LoaderOptions {
   readonly registry: ModelRegistry;
+  readonly images: ImageReader;
   readonly telemetry: Telemetry;
   /** What the store takes in one call. */
   readonly capabilities: Pick<StoreCapabilities, 'maxQueries'>;

@@ -1,6 +1,7 @@
 import type { Retrieval } from '../src/search/retrieval.js';
 import type { LoaderOptions } from './batch.js';
 import { type EmbeddingLoader, createEmbeddingLoader } from './embedding.js';
+import { type ImageLoader, createImageLoader } from './image.js';
 import { type ItemLoader, createItemLoader } from './item.js';
 import { type NeighboursLoader, createNeighboursLoader } from './neighbours.js';
 import { type VectorLoader, createVectorLoader } from './vector.js';
@@ -8,6 +9,7 @@ import { type VectorLoader, createVectorLoader } from './vector.js';
 /** One request's batched ways to models and stores. Each merges the loads of one tick, and remembers for the request's life. */
 export interface Loaders extends Retrieval {
   readonly embedding: EmbeddingLoader;
+  readonly images: ImageLoader;
   readonly neighbours: NeighboursLoader;
   readonly vectors: VectorLoader;
   readonly item: ItemLoader;
@@ -18,6 +20,7 @@ export function createLoaders(options: LoaderOptions): Loaders {
   return {
     signal: options.signal,
     embedding: createEmbeddingLoader(options),
+    images: createImageLoader(options),
     neighbours: createNeighboursLoader(options),
     vectors: createVectorLoader(options),
     item: createItemLoader(options),

@@ -1,8 +1,9 @@
 import { z } from 'zod';
+import { CACHE_URL, parseCacheUrl } from './cache/url.js';
 import { packageRoot } from './package-root.js';
 
 /** Settings that `kindred config` masks and that no log line may hold, by dotted key. */
-export const SECRET_KEYS: ReadonlySet<string> = new Set(['search.cursorSecret']);
+export const SECRET_KEYS: ReadonlySet<string> = new Set(['cache.url', 'search.cursorSecret']);
 
 /** Settings that hold paths: relative ones in kindred.yaml start at its folder, others at the working directory. */
 export const PATH_KEYS: ReadonlySet<string> = new Set([
@@ -59,7 +60,7 @@ export const configSchema = z.strictObject({
       maxConnections: count.default(4096).describe('Open connections at most; more are closed at once.'),
       maxInFlight: count
         .default(1024)
-        .describe('GraphQL requests being answered at most; more are OVERLOADED.'),
+        .describe('GraphQL and REST requests being answered at most; more are OVERLOADED.'),
       drainMs: milliseconds
         .default(500)
         .describe('On SIGTERM: time between /readyz turning 503 and the listener closing, in ms.'),
@@ -85,6 +86,9 @@ export const configSchema = z.strictObject({
         ),
       pageSize: count.default(100).describe('Largest `first`.'),
       embedInputs: count.default(64).describe('Inputs of one `embed` field.'),
+      restInputs: count
+        .default(256)
+        .describe('Inputs of one REST request (`/embed/{version}`, `/v1/embeddings`).'),
       examples: count.default(32).describe('Examples of one `recommend` field, likes and dislikes together.'),
       filterValues: count.default(1_000).describe('Values in all `in` lists of a filter.'),
       filterDepth: count.default(8).describe('Nesting of `and`, `or` and `not` in a filter.'),
@@ -121,11 +125,51 @@ export const configSchema = z.strictObject({
         .min(0)
         .default(0)
         .describe(
-          'Worker threads shared by all models; 0 is one a core but for one, which the main thread and the store need (`kindred import` takes them all).',
+          'Worker threads shared by all models; 0 is one a core but for one, which the main thread and the store need (`kindred import` takes them all), or two a device with a GPU provider.',
+        ),
+      workerHeapMb: z
+        .int()
+        .min(64)
+        .default(1_024)
+        .describe('JavaScript heap of a worker at most, in MiB; one that needs more is replaced.'),
+      executionProviders: z
+        .array(z.union([z.string().min(1), z.looseObject({ name: z.string().min(1) })]))
+        .min(1)
+        .default(['cpu'])
+        .describe(
+          "Where sessions run, in the order of preference: names of onnxruntime-node's providers (`cpu`, `cuda`, `cuda:1` for device 1, `webgpu`, ...), or in kindred.yaml maps `{ name, deviceId, ... }` that are passed on. Several devices of the first provider share the workers. A model whose provider can't run is refused; `cpu` after another lets single operators run there.",
+        ),
+      providerFallback: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Whether a model whose provider fails runs on the CPU instead; `/readyz` and `models` then call it degraded.',
         ),
       intraOpThreads: count.default(1).describe('Threads inside a session (`intraOpNumThreads`).'),
-      maxBatchTexts: count.default(32).describe('Texts in a batch at most.'),
-      maxBatchTokens: count.default(4_096).describe('Tokens in a batch at most, padding included.'),
+      spinning: z
+        .boolean()
+        .default(false)
+        .describe(
+          'Whether threads inside a session spin while they wait: a little faster alone, at the cost of the cores of all others. Counts with `intraOpThreads` above 1.',
+        ),
+      maxBatchTexts: count
+        .nullable()
+        .default(null)
+        .describe(
+          'Texts in a batch at most. By default each model is measured for some 0.3 s when it is loaded, and gets what suits it: 16 to 256, with a GPU 128 to 1,024 (`kindred doctor` shows it).',
+        ),
+      maxBatchTokens: count
+        .nullable()
+        .default(null)
+        .describe(
+          'Tokens in a batch at most, padding included. By default what a worker computes in 50 ms, by the same measurement.',
+        ),
+      runTokens: count
+        .nullable()
+        .default(null)
+        .describe(
+          'Tokens in one session run at most, padding included; a batch is cut into runs of texts of similar length. By default so many that starting a run hardly counts: 256 to 2,048, with a GPU 2,048 to 32,768.',
+        ),
       bulkBatchTokens: count
         .default(1_024)
         .describe(
@@ -144,13 +188,71 @@ export const configSchema = z.strictObject({
         .describe('Time a batch may take in its worker, in ms; then the worker is replaced.'),
     })
     .prefault({}),
+  images: z
+    .strictObject({
+      enabled: z.boolean().default(false).describe('Whether images may be embedded, given as base64.'),
+      maxBytes: count
+        .default(5_242_880)
+        .describe('Largest image, in bytes as encoded. `server.bodyLimitBytes` has to hold its base64.'),
+      maxPixels: count
+        .default(25_000_000)
+        .describe('Largest image, in pixels (width times height); larger ones are never decoded.'),
+      maxBatch: count.default(8).describe('Images in a batch at most.'),
+      maxQueueImages: count
+        .default(256)
+        .describe('Images waiting for one model at most; more are OVERLOADED.'),
+      maxQueueBytes: count
+        .default(134_217_728)
+        .describe('Bytes of all images that wait for one model at most; more are OVERLOADED.'),
+      urls: z
+        .strictObject({
+          enabled: z
+            .boolean()
+            .default(false)
+            .describe('Whether images may be given by https URL, which this server then fetches.'),
+          allowedHosts: z
+            .array(z.string().min(1))
+            .default([])
+            .describe(
+              'Hosts that URLs may name, such as `images.example.com` or `*.example.com` (not `example.com` itself); empty allows every host with public addresses.',
+            ),
+          timeoutMs: count
+            .default(5_000)
+            .describe('Time that an image may take to arrive, redirects included, in ms.'),
+          concurrency: count.default(16).describe('Images fetched at once; eight times as many may wait.'),
+        })
+        .prefault({}),
+    })
+    .prefault({}),
   cache: z
     .strictObject({
-      adapter: z.enum(['memory', 'none']).default('memory').describe('Where embeddings are cached.'),
-      maxEntries: count
-        .default(50_000)
-        .describe('Embeddings kept in memory at most; the least recently used go first.'),
-      ttlSeconds: count.default(86_400).describe('Time an embedding stays cached, in s.'),
+      adapter: z
+        .enum(['memory', 'none'])
+        .default('memory')
+        .describe('Where embeddings are cached: in memory, then behind `cache.url`; `none` for not at all.'),
+      maxBytes: count
+        .default(134_217_728)
+        .describe('Embeddings kept in memory at most, in bytes; the least recently used go first.'),
+      url: z
+        .string()
+        .refine((text) => parseCacheUrl(text) !== undefined, `expected ${CACHE_URL}`)
+        .nullable()
+        .default(null)
+        .describe(
+          'A server behind the memory, shared by replicas: `redis://`, `rediss://`, `valkey://`, `valkeys://` or `memcached://`, as `redis://user:password@host:6379/0`. Serving goes on without it when it is away.',
+        ),
+      namespace: z
+        .string()
+        .regex(/^[A-Za-z0-9._-]{1,64}$/, 'expected 1 to 64 of A-Z, a-z, 0-9, dot, hyphen and underscore')
+        .default('default')
+        .describe('Keeps apart the embeddings of gateways that share the server behind `cache.url`.'),
+      timeoutMs: count
+        .default(50)
+        .describe('Time a lookup behind `cache.url` may take, in ms; then the text is computed.'),
+      ttlSeconds: count
+        .max(315_360_000)
+        .default(86_400)
+        .describe('Time an embedding stays in each tier, in s.'),
     })
     .prefault({}),
   store: z

@@ -23,10 +23,13 @@ export type ErrorCode = keyof typeof ERROR_TABLE;
 /** What narrows a code down for a program, as clients see it in `extensions.reason`. */
 export type ErrorReason =
   | 'BAD_CURSOR'
+  | 'BAD_IMAGE'
   | 'BAD_TEXT'
+  | 'BAD_URL'
   | 'DIMENSION_MISMATCH'
   | 'EMPTY'
   | 'FILTER_TOO_LARGE'
+  | 'IMAGE_TOO_LARGE'
   | 'NOT_FINITE'
   | 'NOT_FOUND'
   | 'OUT_OF_RANGE'
@@ -37,6 +40,7 @@ export type ErrorReason =
   | 'TOO_MANY_INPUTS'
   | 'TOO_MANY_TOKENS'
   | 'UNKNOWN_FIELD'
+  | 'UNSUPPORTED_IMAGE'
   | 'ZERO_NORM';
 
 /** Facts about an error beyond its code and message. */

@@ -3,18 +3,24 @@ import type { Logger } from 'pino';
 import { createLoaders } from '../loaders/index.js';
 import type { RequestContext } from '../resolvers/context.js';
 import { createSchema } from '../schema/index.js';
-import { createMemoryCache } from './cache/memory.js';
+import { openCache } from './cache/open.js';
+import type { EmbeddingCache } from './cache/tiers.js';
 import type { Catalogue } from './catalogue/catalogue.js';
 import { loadCatalogue } from './catalogue/load.js';
 import type { Config } from './config.js';
 import { cursorKey } from './cursor-key.js';
+import { type FetchImage, createImageFetch } from './embedding/image/fetch.js';
+import { createImageReader } from './embedding/image/source.js';
 import { createLocalEmbedder } from './embedding/local.js';
+import type { Tuning } from './embedding/onnx/calibration.js';
 import { type OnnxPool, createOnnxPool } from './embedding/onnx/pool.js';
+import { createRemoteEmbedder } from './embedding/remote/index.js';
 import { createApqStore } from './http/apq.js';
 import type { Readiness } from './http/health.js';
 import { createLogger } from './log.js';
 import { readBundle } from './models/bundle.js';
 import type { ModelRegistry } from './models/model-version.js';
+import { isRemote, readRemote } from './models/remote.js';
 import { type LoadedModel, createRegistry } from './models/registry.js';
 import { createPaging } from './search/paging.js';
 import { createRecommend } from './search/recommend.js';
@@ -34,6 +40,10 @@ export interface Domain {
   readonly catalogue: Catalogue;
   readonly store: VectorStore;
   readonly registry: ModelRegistry;
+  /** How the batches of each local model are made, by version. */
+  readonly tunings: ReadonlyMap<string, Tuning>;
+  /** Shared by all models; undefined when caching is off. */
+  readonly cache: EmbeddingCache | undefined;
   readonly telemetry: Telemetry;
   readonly metricsHandler: MetricsHandler | undefined;
   readonly log: Logger;
@@ -69,16 +79,22 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
   const running = startTelemetry(config, process.env);
   const { telemetry, metricsHandler } = running;
   const store = openStore(config);
+  const cache = openCache({ config: config.cache, telemetry, log });
+  const tunings = new Map<string, Tuning>();
   const pool = createOnnxPool({
     config: config.embedding,
     telemetry,
     onFault: (reason) => log.error({ reason }, 'embedding worker lost'),
+    onTuned: (model, tuning) => {
+      tunings.set(model, tuning);
+      log.info({ version: model, ...tuning }, 'batch limits chosen');
+    },
   });
   const registry = await createRegistry({
     ...config.models,
     catalogue,
     store,
-    load: (id) => loadModel(id, { config, pool, telemetry }),
+    load: (id) => loadModel(id, { cache, config, pool, telemetry }),
     wrap: (collection) =>
       remembered(coalesced(collection, telemetry, store), {
         maxItems: config.store.cachedItems,
@@ -91,24 +107,38 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
     catalogue,
     store,
     registry,
+    tunings,
+    cache,
     telemetry,
     metricsHandler,
     log,
     close: async () => {
       await registry.close();
       await pool.close();
+      await cache?.close();
       await store.close();
       await running.shutdown();
     },
   };
 }
 
-async function loadModel(
-  id: string,
-  { config, pool, telemetry }: { config: Config; pool: OnnxPool; telemetry: Telemetry },
-): Promise<LoadedModel> {
-  const bundle = await readBundle(join(config.models.folder, id));
-  const cache = config.cache.adapter === 'none' ? undefined : createMemoryCache(config.cache);
+interface LoadingNeeds {
+  readonly cache: EmbeddingCache | undefined;
+  readonly config: Config;
+  readonly pool: OnnxPool;
+  readonly telemetry: Telemetry;
+}
+
+async function loadModel(id: string, { cache, config, pool, telemetry }: LoadingNeeds): Promise<LoadedModel> {
+  const folder = join(config.models.folder, id);
+  if (isRemote(folder)) {
+    const remote = await readRemote(folder);
+    return {
+      name: remote.manifest.name,
+      embedder: await createRemoteEmbedder({ remote, config, cache, telemetry }),
+    };
+  }
+  const bundle = await readBundle(folder);
   return {
     name: bundle.manifest.name,
     embedder: await createLocalEmbedder({ bundle, pool, config, cache, telemetry }),
@@ -123,18 +153,20 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
     config,
     cursorSecret: cursorKey(config.search.cursorSecret, config.data),
   });
+  const images = createImageReader({ limits: config.images, fetch: imageFetch(config, telemetry) });
   const search = createSearch({ paging, limits: config.limits });
   const recommend = createRecommend({ paging, limits: config.limits });
   const server = await createServer({
     schema: await createSchema({ catalogue }),
     makeContext: (request): RequestContext => ({
       ...request,
-      loaders: createLoaders({ registry, telemetry, capabilities: store.capabilities, ...request }),
+      loaders: createLoaders({ registry, images, telemetry, capabilities: store.capabilities, ...request }),
       search,
       recommend,
       registry,
       limits: config.limits,
     }),
+    registry,
     config,
     telemetry,
     readiness: () => readiness(registry),
@@ -146,13 +178,19 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
   return { url, close: () => server.close() };
 }
 
+function imageFetch({ images }: Config, telemetry: Telemetry): FetchImage | undefined {
+  const { urls, maxBytes } = images;
+  return urls.enabled ? createImageFetch({ ...urls, maxBytes, telemetry }) : undefined;
+}
+
 function readiness(registry: ModelRegistry): Readiness {
   const faults = registry.faults();
   return {
     ready: registry.ready(),
-    components: registry.versions().map(({ id, health }) => ({
+    components: registry.versions().map(({ id, health, executionProvider, degraded }) => ({
       name: `model ${id}`,
       ready: health === 'READY' && faults[id] === undefined,
+      degradedTo: degraded ? (executionProvider ?? undefined) : undefined,
       reason: faults[id],
     })),
   };

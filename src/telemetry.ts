@@ -8,6 +8,7 @@ import {
   type ObservableGauge,
   type Span,
   type Tracer,
+  type UpDownCounter,
   type SpanKind,
   SpanStatusCode,
   context,
@@ -28,6 +29,7 @@ export const SPAN = {
   /** Shared by requests: a root span with a link to each request in it. */
   batch: 'embedding.batch',
   session: 'embedding.session.run',
+  imageFetch: 'embedding.image.fetch',
   vectorSearch: 'vectors.search',
   vectorFetch: 'vectors.fetch',
   import: 'catalogue.import',
@@ -42,7 +44,12 @@ const METRIC = {
   cacheLookups: [
     'kindred.cache.lookups',
     '{lookup}',
-    'Embedding cache lookups, by outcome hit, miss or coalesced',
+    'Embedding cache lookups, by tier and outcome hit, miss, coalesced or error',
+  ],
+  cacheWrites: [
+    'kindred.cache.writes',
+    '{write}',
+    'Embeddings for the second cache tier, by outcome written, dropped or error',
   ],
   batchTexts: ['kindred.embedding.batch.texts', '{text}', 'Texts in a batch'],
   batchTokens: ['kindred.embedding.batch.tokens', '{token}', 'Tokens in a batch, padding included'],
@@ -53,6 +60,13 @@ const METRIC = {
     'kindred.embedding.worker.restarts',
     '{restart}',
     'Workers replaced after a crash or hang',
+  ],
+  remoteRequests: ['kindred.embedding.remote.requests', '{request}', 'Requests to remote models, by outcome'],
+  remoteRetries: ['kindred.embedding.remote.retries', '{retry}', 'Requests to remote models sent again'],
+  remoteBreaker: [
+    'kindred.embedding.remote.breaker.open',
+    '{breaker}',
+    'Whether requests to a remote model are held back, as its server fails',
   ],
   vectorSearchDuration: ['kindred.vectors.search.duration', 's', 'Time of a search call in the vector store'],
   vectorSearchQueries: ['kindred.vectors.search.queries', '{query}', 'Queries merged into a search call'],
@@ -70,12 +84,16 @@ export interface Metrics {
   readonly requestDuration: Histogram;
   readonly inFlight: ObservableGauge;
   readonly cacheLookups: Counter;
+  readonly cacheWrites: Counter;
   readonly batchTexts: Histogram;
   readonly batchTokens: Histogram;
   readonly batchDuration: Histogram;
   readonly queueTexts: ObservableGauge;
   readonly queueWait: Histogram;
   readonly workerRestarts: Counter;
+  readonly remoteRequests: Counter;
+  readonly remoteRetries: Counter;
+  readonly remoteBreaker: UpDownCounter;
   readonly vectorSearchDuration: Histogram;
   readonly vectorSearchQueries: Histogram;
   readonly eventLoopDelay: ObservableGauge;
@@ -94,6 +112,8 @@ const SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16
 export function createMetrics(meter: Meter): Metrics {
   const counter = ([name, unit, description]: readonly [string, string, string]): Counter =>
     meter.createCounter(name, { unit, description });
+  const upDownCounter = ([name, unit, description]: readonly [string, string, string]): UpDownCounter =>
+    meter.createUpDownCounter(name, { unit, description });
   const gauge = ([name, unit, description]: readonly [string, string, string]): ObservableGauge =>
     meter.createObservableGauge(name, { unit, description });
   const histogram = ([name, unit, description]: readonly [string, string, string]): Histogram =>
@@ -108,12 +128,16 @@ export function createMetrics(meter: Meter): Metrics {
     requestDuration: histogram(METRIC.requestDuration),
     inFlight: gauge(METRIC.inFlight),
     cacheLookups: counter(METRIC.cacheLookups),
+    cacheWrites: counter(METRIC.cacheWrites),
     batchTexts: histogram(METRIC.batchTexts),
     batchTokens: histogram(METRIC.batchTokens),
     batchDuration: histogram(METRIC.batchDuration),
     queueTexts: gauge(METRIC.queueTexts),
     queueWait: histogram(METRIC.queueWait),
     workerRestarts: counter(METRIC.workerRestarts),
+    remoteRequests: counter(METRIC.remoteRequests),
+    remoteRetries: counter(METRIC.remoteRetries),
+    remoteBreaker: upDownCounter(METRIC.remoteBreaker),
     vectorSearchDuration: histogram(METRIC.vectorSearchDuration),
     vectorSearchQueries: histogram(METRIC.vectorSearchQueries),
     eventLoopDelay: gauge(METRIC.eventLoopDelay),

@@ -1,9 +1,12 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { SpanKind, context, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Batcher, type BatcherOptions, createBatcher } from '../src/embedding/batcher.js';
 import type { EmbedOutcome } from '../src/embedding/embedder.js';
+import { createCachedEmbedder } from '../src/embedding/cached.js';
 import { createLane } from '../src/embedding/lane.js';
 import { partition } from '../src/embedding/onnx/partition.js';
 import { createRunCost } from '../src/embedding/onnx/run-cost.js';
@@ -202,6 +205,58 @@ describe('the batcher', () => {
     expect(sent()).toEqual([['first']]);
   });
 
+  it('keeps nothing of texts that nobody waits for any more', async () => {
+    setFlagsFromString('--expose-gc');
+    const collectGarbage = runInNewContext('gc') as () => void;
+    const megabytes = (): number => {
+      collectGarbage();
+      return process.memoryUsage().heapUsed / 2 ** 20;
+    };
+    batcher = build(held.runner, { limits: { ...limits, maxQueueTexts: 1e6, maxQueueTokens: 1e9 } });
+    void batcher.embed(['first'], interactive);
+    await settle();
+    const before = megabytes();
+    const client = new AbortController();
+    for (let call = 0; call < 1_000; call++) {
+      const texts = names(`${String(call)} ${'x'.repeat(5_000)}`, 10).map((text) =>
+        Buffer.from(text).toString(),
+      );
+      void batcher.embed(texts, { lane: call % 2 === 0 ? 'bulk' : 'interactive', signal: client.signal });
+    }
+    await settle();
+    expect(batcher.queued()).toBe(10_000);
+    expect(megabytes() - before).toBeGreaterThan(40);
+    client.abort();
+    await settle();
+    expect(batcher.queued()).toBe(0);
+    expect(megabytes() - before).toBeLessThan(5);
+  });
+
+  it('does not let a request wait in the bulk lane for a text that an import asked for first', async () => {
+    const model = { id: 'm', digest: 'd', dimension: 3, maxTokens: 256 };
+    const embedder = createCachedEmbedder({
+      inner: {
+        model,
+        embed: (texts, { lane = 'interactive', signal }) => batcher.embed(texts, { lane, signal }),
+        health: () => ({ ready: true, queued: 0 }),
+        close: () => Promise.resolve(),
+      },
+      limits: { textBytes: 1_000 },
+      telemetry: noTelemetry(),
+    });
+    void batcher.embed(['first'], interactive);
+    await settle();
+    const imported = embedder.embed(['one', 'two', 'six'], { purpose: 'query', lane: 'bulk' });
+    await settle();
+    void batcher.embed(['other'], interactive);
+    const asked = embedder.embed(['two'], { purpose: 'query' });
+    await settle();
+    await finishAll();
+    expect(sent()).toEqual([['first'], ['other', 'two'], ['one', 'six']]);
+    expect(await asked).toEqual([alone('two')]);
+    expect(await imported).toEqual(['one', 'two', 'six'].map(alone));
+  });
+
   it('keeps a text that another caller still waits for', async () => {
     void batcher.embed(['first'], interactive);
     await settle();
@@ -245,20 +300,138 @@ describe('the batcher', () => {
   });
 
   it('refuses by tokens as well', async () => {
-    batcher = build(held.runner, { limits: { ...limits, maxQueueTokens: 50 } });
+    batcher = build(held.runner, { maxTokens: 50, limits: { ...limits, maxQueueTokens: 50 } });
     void batcher.embed(['first'], interactive);
     await settle();
     void batcher.embed(['x'.repeat(160)], interactive);
     await expect(batcher.embed(['y'.repeat(160)], interactive)).rejects.toMatchObject({ code: 'OVERLOADED' });
   });
 
-  it('takes a bulk call above the limit while its lane is empty, and interactive texts beside it', async () => {
+  it('refuses a batch above the limit as it refuses single texts, even while nothing waits', async () => {
+    await expect(batcher.embed(names('a', 11), interactive)).rejects.toMatchObject({
+      code: 'OVERLOADED',
+      message: 'more texts at once than may wait for the model version m: send fewer',
+    });
+    expect(batcher.queued()).toBe(0);
+    void batcher.embed(['first'], interactive);
+    await settle();
+    const ten = names('c', 10).map((text) => batcher.embed([text], interactive));
+    await expect(batcher.embed(['c10'], interactive)).rejects.toMatchObject({ code: 'OVERLOADED' });
+    // The same text many times is one.
+    const same = batcher.embed(new Array<string>(50).fill('c0'), interactive);
+    await finishAll();
+    expect((await Promise.all(ten)).flat()).toEqual(names('c', 10).map(alone));
+    expect(await same).toHaveLength(50);
+  });
+
+  it('takes any single text while nothing waits, however small the queue', async () => {
+    batcher = build(held.runner, { limits: { ...limits, maxQueueTexts: 1, maxQueueTokens: 1 } });
+    const answer = batcher.embed(['x'.repeat(5_000)], interactive);
+    await settle();
+    await finishAll();
+    expect(await answer).toHaveLength(1);
+  });
+
+  it('tells those it refuses the time in which the queue empties at the speed it has', async () => {
+    // By the first estimate a token has four characters: ten texts of 100 tokens wait.
+    const hint = async (tokensPerMs: number): Promise<number | undefined> => {
+      held = heldRunner(1);
+      batcher = build(held.runner, { tokensPerMs });
+      void batcher.embed(['first'], interactive);
+      await settle();
+      void batcher.embed(names('x'.repeat(396), 10), interactive);
+      const refused: unknown = await batcher.embed(['late'], interactive).catch((error: unknown) => error);
+      return (refused as KindredError).retryAfterMs;
+    };
+    expect(await hint(2)).toBe(500);
+    expect(await hint(1_000)).toBe(100);
+    expect(await hint(0.001)).toBe(30_000);
+  });
+
+  it('lets bulk calls in as room comes free, in their order, and never refuses them', async () => {
     const large = batcher.embed(names('b', 50), bulk);
-    await expect(batcher.embed(['one more'], bulk)).rejects.toMatchObject({ code: 'OVERLOADED' });
+    const next = batcher.embed(['one more'], bulk);
+    expect(batcher.queued()).toBe(10);
     const small = batcher.embed(['i'], interactive);
+    await settle();
     await finishAll();
     expect(await large).toEqual(names('b', 50).map(alone));
+    expect(await next).toEqual([alone('one more')]);
     expect(await small).toEqual([alone('i')]);
+    expect(sent().at(-1)).toContain('one more');
+    expect(batcher.queued()).toBe(0);
+  });
+
+  it('gives the room of a bulk call that leaves to the next one', async () => {
+    void batcher.embed(['first'], bulk);
+    await settle();
+    const client = new AbortController();
+    const leaving = batcher.embed(names('b', 50), { ...bulk, signal: client.signal });
+    const staying = batcher.embed(['stays'], bulk);
+    client.abort();
+    expect(new Set((await leaving).map((outcome) => (outcome as KindredError).code))).toEqual(
+      new Set(['REQUEST_CANCELLED']),
+    );
+    await finishAll();
+    expect(await staying).toEqual([alone('stays')]);
+    expect(sent()).toEqual([['first'], ['stays']]);
+  });
+
+  it('answers bulk texts that have found no room yet when no worker will come', async () => {
+    void batcher.embed(['first'], interactive);
+    await settle();
+    const large = batcher.embed(names('b', 50), bulk);
+    await settle();
+    held.refuse(dead);
+    expect(await large).toEqual(new Array(50).fill(dead));
+    expect(batcher.queued()).toBe(0);
+  });
+
+  it('drops texts whose deadline passed while no timer could fire', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] });
+    try {
+      void batcher.embed(['first'], interactive);
+      await settle();
+      const late = batcher.embed(['late'], { ...interactive, deadline: performance.now() + 50 });
+      const other = batcher.embed(['other'], interactive);
+      // Time goes on without its timers, as on a busy event loop.
+      vi.setSystemTime(Date.now());
+      vi.spyOn(performance, 'now').mockReturnValue(performance.now() + 60);
+      held.batches[0]?.finish();
+      await settle();
+      expect(sent()).toEqual([['first'], ['other']]);
+      expect((await late)[0]).toMatchObject({ code: 'DEADLINE_EXCEEDED' });
+      held.batches[1]?.finish();
+      expect(await other).toEqual([alone('other')]);
+    } finally {
+      vi.restoreAllMocks();
+      vi.useRealTimers();
+    }
+  });
+
+  it('lets a bulk batch in now and then under interactive load that never ends', async () => {
+    batcher = build(held.runner, { limits: { ...limits, bulkBatchTokens: 3 } });
+    const bulkAnswer = batcher.embed(names('b', 3), bulk);
+    void batcher.embed(['first'], interactive);
+    for (let at = 0; at < 60; at++) {
+      // Something interactive always waits when a worker comes free.
+      void batcher.embed([`i${String(at)}`], interactive);
+      await settle();
+      held.batches[at]?.finish();
+      await settle();
+    }
+    expect(await bulkAnswer).toEqual(names('b', 3).map(alone));
+    const later = batcher.embed(names('c', 6), bulk);
+    for (let at = 60; at < 120; at++) {
+      void batcher.embed([`i${String(at)}`], interactive);
+      await settle();
+      held.batches[at]?.finish();
+      await settle();
+    }
+    expect(await later).toEqual(names('c', 6).map(alone));
+    const order = sent().map(([text]) => text?.startsWith('c'));
+    expect(order.filter(Boolean)).toHaveLength(2);
+    expect(order.lastIndexOf(true) - order.indexOf(true)).toBeGreaterThan(16);
   });
 
   it('answers those who wait when no worker will come', async () => {
@@ -459,7 +632,7 @@ describe('cutting a batch into session runs', () => {
   });
 
   it('learns what a run costs from the times of earlier runs', () => {
-    const cost = createRunCost();
+    const cost = createRunCost(12);
     expect(cost.tokens()).toBe(12);
     for (let tokens = 10; tokens < 500; tokens += 20) cost.learn(tokens, 4 + 0.05 * tokens);
     expect(cost.tokens()).toBeCloseTo(80, 5);

@@ -2,6 +2,7 @@ import { getComplexity, fieldExtensionsEstimator, simpleEstimator } from 'graphq
 import { getIntrospectionQuery, parse } from 'graphql';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createLoaders } from '../loaders/index.js';
+import { createImageReader } from '../src/embedding/image/source.js';
 import { KindredError } from '../src/errors.js';
 import type { ModelRegistry } from '../src/models/model-version.js';
 import { noTelemetry } from '../src/telemetry.js';
@@ -51,7 +52,9 @@ describe('product', () => {
       },
     };
     const { signal, deadline } = context;
-    const settings = { telemetry: noTelemetry(), capabilities: harness.store.capabilities, signal, deadline };
+    const images = createImageReader({ limits: harness.config.images });
+    const { capabilities } = harness.store;
+    const settings = { images, telemetry: noTelemetry(), capabilities, signal, deadline };
     const loaders = createLoaders({ registry: down, ...settings });
     const { data } = await harness.run('{ product(id: "p001") { id } }', {}, { ...context, loaders });
     expect(data).toEqual({ product: { id: 'p001' } });

@@ -5,6 +5,7 @@ import type { RequestContext } from '../resolvers/context.js';
 import { createSchema } from '../schema/index.js';
 import type { Catalogue, CatalogueField, FieldType, FieldUse } from '../src/catalogue/catalogue.js';
 import type { EmbedOptions, Embedder } from '../src/embedding/embedder.js';
+import { createImageReader } from '../src/embedding/image/source.js';
 import { KindredError } from '../src/errors.js';
 import type { Item } from '../src/catalogue/item.js';
 import { type Config, loadConfig } from '../src/config.js';
@@ -138,10 +139,12 @@ export async function createHarness({
   const search = createSearch({ paging, limits });
   const recommend = createRecommend({ paging, limits });
   const schema = await createSchema({ catalogue });
+  const images = createImageReader({ limits: config.images });
   const makeContext = (signal = new AbortController().signal): RequestContext => {
     const deadline = performance.now() + 60_000;
     const loaders = createLoaders({
       registry,
+      images,
       telemetry: noTelemetry(),
       capabilities: store.capabilities,
       signal,

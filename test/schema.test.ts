@@ -65,7 +65,7 @@ describe('the schema', () => {
       'vector: Vector! base64: String! dimension: Int! tokens: Int! truncated: Boolean! modelVersion: ModelVersion!',
     );
     expect(shape('ModelVersion')).toBe(
-      'id: ID! name: String! dimension: Int! maxTokens: Int! role: ModelRole! traffic: Float! health: ModelHealth! sunsetAt: DateTime',
+      'id: ID! name: String! dimension: Int! maxTokens: Int! role: ModelRole! traffic: Float! health: ModelHealth! executionProvider: String degraded: Boolean! sunsetAt: DateTime',
     );
     const mode = schema.getType('SearchMode');
     expect(isEnumType(mode) && mode.getValues().map(({ name }) => name)).toEqual(['SEMANTIC']);

@@ -2,10 +2,12 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { createMemoryCache } from '../cache/memory.js';
 import { loadCatalogue } from '../catalogue/load.js';
 import type { Config } from '../config.js';
+import { SHORT_TOKENS, type Tuning } from '../embedding/onnx/calibration.js';
 import { readBundle } from '../models/bundle.js';
+import { isRemote, readRemote } from '../models/remote.js';
+import { noTelemetry } from '../telemetry.js';
 import {
   type CommonOptions,
   EXIT,
@@ -88,7 +90,9 @@ function checks(config: Config): Check[] {
       name: `model files of ${id}`,
       mend: `Restore ${join(config.models.folder, id)} (git checkout, or deploy/models/build.sh), or leave it out of models.versions.`,
       run: async () =>
-        `${(await readBundle(join(config.models.folder, id))).digest.slice(0, 12)}, every digest right`,
+        isRemote(join(config.models.folder, id))
+          ? `${(await readRemote(join(config.models.folder, id))).digest.slice(0, 12)}, computed by a remote server`
+          : `${(await readBundle(join(config.models.folder, id))).digest.slice(0, 12)}, every digest right`,
     })),
     {
       name: 'model sessions',
@@ -104,7 +108,8 @@ function checks(config: Config): Check[] {
               .served()
               .map(async ({ version, collection }) => `${version.id} ${await collection.count()} rows`),
           );
-          return `every version answers its probe; ${counts.join(', ')}`;
+          const batching = Array.from(domain.tunings, describeTuning);
+          return [`every version answers its probe; ${counts.join(', ')}`, ...batching].join('\n      ');
         } finally {
           await domain.close();
         }
@@ -125,15 +130,11 @@ function checks(config: Config): Check[] {
       },
     },
     {
-      name: `cache ${config.cache.adapter}`,
-      mend: 'Check cache.adapter.',
-      run: async () => {
-        if (config.cache.adapter === 'none') return 'off';
-        const cache = createMemoryCache(config.cache);
-        await cache.set('doctor', 'well');
-        if ((await cache.get('doctor')) !== 'well') throw new Error('a value that was set did not come back');
-        return 'keeps what it is given';
-      },
+      name: 'cache',
+      mend:
+        'Start the server, or check cache.url (host, port, password, TLS) and cache.timeoutMs; a replica or a full server with noeviction ' +
+        "can't keep anything. Serving goes on without it.",
+      run: () => checkCache(config.cache),
     },
     {
       name: 'port',
@@ -141,6 +142,39 @@ function checks(config: Config): Check[] {
       run: () => listenOnce(config.server.host, config.server.port),
     },
   ];
+}
+
+/** One line on how a model's batches are made; what isn't pinned was measured just now, so it differs a little each time. */
+function describeTuning([id, tuning]: [string, Tuning]): string {
+  const { maxBatchTexts, maxBatchTokens, runTokens, textsPerSecond } = tuning;
+  const speed =
+    textsPerSecond === null
+      ? 'pinned by the config'
+      : `${textsPerSecond.toLocaleString('en')} texts/s of ${SHORT_TOKENS} tokens in one worker`;
+  return `${id}: batches of up to ${maxBatchTexts} texts or ${maxBatchTokens.toLocaleString('en')} tokens, session runs of up to ${runTokens.toLocaleString('en')} tokens; ${speed}`;
+}
+
+async function checkCache(config: Config['cache']): Promise<string> {
+  if (config.adapter === 'none') return 'off';
+  const memory = `up to ${Math.round(config.maxBytes / 2 ** 20)} MiB in memory`;
+  const log = { warn: () => undefined, info: () => undefined };
+  // The servers' clients take a moment to load, which no other command should wait for.
+  const { openSecondTier } = await import('../cache/open.js');
+  const tier = openSecondTier({ config, telemetry: noTelemetry(), log });
+  if (tier === undefined) return memory;
+  try {
+    const lookupMs = await tier.check();
+    if (lookupMs > config.timeoutMs)
+      throw new Error(
+        `a lookup took ${lookupMs.toFixed(0)} ms, more than cache.timeoutMs (${config.timeoutMs})`,
+      );
+    const { note } = await tier.stats();
+    return `${memory}, then ${tier.name}, which answers within ${Math.ceil(lookupMs)} ms${note === undefined ? '' : `; ${note}`}`;
+  } catch (error) {
+    throw new Error(`${tier.name}: ${describeFault(error).replace(/^kindred: /, '')}`, { cause: error });
+  } finally {
+    await tier.close();
+  }
 }
 
 function listenOnce(host: string, port: number): Promise<string> {

@@ -1,7 +1,7 @@
-import { availableParallelism } from 'node:os';
 import { Command } from 'commander';
 import { IMPORT_EXIT, type ImportSummary, importFiles } from '../catalogue/import.js';
 import type { Config } from '../config.js';
+import { workerCount } from '../embedding/onnx/providers.js';
 import { type CommonOptions, action, commandConfig, loadMain, withCommonOptions } from './options.js';
 import { progressPrinter } from './progress.js';
 
@@ -89,7 +89,7 @@ by SIGINT or SIGTERM, to be resumed by the same command.`,
 function withoutRequests(config: Config): Config {
   const { embedding } = config;
   const bulkBatchTokens = Math.max(embedding.bulkBatchTokens, BULK_BATCH_TOKENS);
-  const threads = embedding.threads === 0 ? availableParallelism() : embedding.threads;
+  const threads = workerCount(embedding, 0);
   return { ...config, embedding: { ...embedding, bulkBatchTokens, threads } };
 }
 

@@ -1,10 +1,11 @@
 import { Command } from 'commander';
+import { modelsAddCommand } from './models-add.js';
 import { type CommonOptions, EXIT, action, commandConfig, loadMain, withCommonOptions } from './options.js';
 import { printTable } from './table.js';
 
-/** `kindred models`: the versions, what they can do and what they hold. */
+/** `kindred models`: the versions, what they can do and what they hold; `kindred models add`: a new one. */
 export function modelsCommand(): Command {
-  return withCommonOptions(new Command('models'))
+  const command = withCommonOptions(new Command('models'))
     .description('List the model versions: role, dimension, health, rows, and why one was refused.')
     .option('--json', 'print JSON')
     .addHelpText(
@@ -13,6 +14,7 @@ export function modelsCommand(): Command {
 Examples:
   $ kindred models
   $ kindred models --json --set models.versions=v1,v2,mine
+  $ kindred models add ./my-onnx-export --id mine
 
 Exit codes: 0 all versions are ready; 1 at least one is not; 2 wrong usage.`,
     )
@@ -23,6 +25,7 @@ Exit codes: 0 all versions are ready; 1 at least one is not; 2 wrong usage.`,
         const domain = await openDomain(config);
         try {
           const faults = domain.registry.faults();
+          const degradations = domain.registry.degradations();
           const rows = new Map(
             await Promise.all(
               domain.registry
@@ -35,11 +38,12 @@ Exit codes: 0 all versions are ready; 1 at least one is not; 2 wrong usage.`,
             sunsetAt: sunsetAt?.toISOString() ?? null,
             rows: rows.get(version.id) ?? null,
             fault: faults[version.id] ?? null,
+            degradedBy: degradations[version.id] ?? null,
           }));
           if (options.json === true) console.log(JSON.stringify(versions, null, 2));
           else {
             printTable(
-              ['id', 'name', 'role', 'health', 'dimension', 'max tokens', 'rows', 'digest'],
+              ['id', 'name', 'role', 'health', 'dimension', 'max tokens', 'runs on', 'rows', 'digest'],
               versions.map((each) => [
                 each.id,
                 each.name,
@@ -47,11 +51,14 @@ Exit codes: 0 all versions are ready; 1 at least one is not; 2 wrong usage.`,
                 each.health,
                 each.dimension,
                 each.maxTokens,
+                `${each.executionProvider ?? '-'}${each.degraded ? ' (degraded)' : ''}`,
                 each.rows ?? '-',
                 each.digest.slice(0, 12),
               ]),
             );
             for (const [id, fault] of Object.entries(faults)) console.error(`${id}: ${fault}`);
+            for (const [id, reason] of Object.entries(degradations))
+              console.error(`${id} is degraded: ${reason}`);
           }
           return domain.registry.ready() ? EXIT.ok : EXIT.failed;
         } finally {
@@ -59,4 +66,5 @@ Exit codes: 0 all versions are ready; 1 at least one is not; 2 wrong usage.`,
         }
       }),
     );
+  return command.addCommand(modelsAddCommand());
 }

@@ -1,6 +1,8 @@
 import { Command } from 'commander';
+import { cacheCommand } from './cache.js';
 import { configCommand } from './config.js';
 import { doctorCommand } from './doctor.js';
+import { gpuLibsCommand } from './gpu-libs.js';
 import { importCommand } from './import.js';
 import { initCommand } from './init.js';
 import { modelsCommand } from './models.js';
@@ -16,6 +18,8 @@ export function program(): Command {
     )
     .version(version())
     .showHelpAfterError('(--help shows how)')
+    // Otherwise a command would take for its own what stands after its subcommand: models add ... --set
+    .enablePositionalOptions()
     .exitOverride((error) => {
       // commander's own faults are all wrong usage; help and version are none.
       process.exit(error.exitCode === 0 ? 0 : 2);
@@ -36,11 +40,14 @@ Every command takes --config FILE and --set key=value; \`kindred config\` shows 
     importCommand(),
     searchCommand(),
     modelsCommand(),
+    cacheCommand(),
     configCommand(),
     doctorCommand(),
+    gpuLibsCommand(),
     initCommand(),
   ]) {
     root.addCommand(command.copyInheritedSettings(root));
+    for (const child of command.commands) child.copyInheritedSettings(root);
   }
   return root;
 }

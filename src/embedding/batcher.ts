@@ -2,13 +2,15 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Span, context } from '@opentelemetry/api';
 import { KindredError } from '../errors.js';
 import { SPAN, type Telemetry } from '../telemetry.js';
-import { type Call, type Patience, leftAlready, openCall } from './call.js';
+import { endBatchSpan, startBatchSpan } from './batch-span.js';
+import { type BulkShare, createBulkShare } from './bulk-share.js';
+import { type Patience, leftAlready, openCall } from './call.js';
+import { createDrainRate } from './drain-rate.js';
 import type { EmbedLane, EmbedOutcome } from './embedder.js';
 import { type LengthEstimate, createLengthEstimate } from './estimate.js';
 import { type BatchLimits, createLane } from './lane.js';
+import type { Backlog, Caller, Entry, Ticket, Underway } from './queue-entry.js';
 import type { BatchResult, BatchRunner, BatchSlot } from './runner.js';
-import { endBatchSpan, startBatchSpan } from './batch-span.js';
-import { createDrainRate } from './drain-rate.js';
 
 export interface BatcherOptions {
   /** Id of the model, for errors and metrics. */
@@ -25,9 +27,13 @@ export interface BatcherOptions {
     readonly bulkBatchTokens: number;
     /** Texts waiting in each lane at most. */
     readonly maxQueueTexts: number;
-    /** Estimated tokens waiting in each lane at most. */
+    /** Estimated tokens waiting in each lane at most; a single text fits into an empty lane whatever its length. */
     readonly maxQueueTokens: number;
   };
+  /** Shared by all models on the same workers; by default the model's own. */
+  readonly bulkShare?: BulkShare;
+  /** Tokens that one worker computes in a millisecond, where that is known: the first guess of how fast the queue empties. */
+  readonly tokensPerMs?: number | undefined;
   readonly telemetry: Telemetry;
 }
 
@@ -38,51 +44,37 @@ interface BatchOptions extends Patience {
 /** The queue of one model, shared by all requests. */
 export interface Batcher {
   /**
-   * Embeds `texts`, which carry their prompts. A call is taken whole or rejects with OVERLOADED; an empty lane takes a call of any
-   * size. Texts that nobody waits for any more leave the queue.
+   * Embeds `texts`, which carry their prompts. An interactive call is taken whole or rejects with OVERLOADED, whether it is of one text or
+   * many and whatever waits: its new texts must fit into what is left of the lane. A bulk call never does: its texts enter the lane as
+   * room comes free, behind those of earlier bulk calls. Texts that nobody waits for any more leave the queue.
    */
   embed(texts: readonly string[], options: BatchOptions): Promise<EmbedOutcome[]>;
-  /** Texts waiting for a worker. */
+  /** Texts waiting for a worker; those of bulk calls that have found no room yet are not counted. */
   queued(): number;
   /** Answers whoever waits with MODEL_VERSION_UNAVAILABLE, then waits for the batches in flight. */
   close(): Promise<void>;
 }
 
-/** A text that waits or is being computed, once for all who ask for it. */
-interface Entry {
-  readonly text: string;
-  readonly tokens: number;
-  readonly since: number;
-  lane: EmbedLane;
-  waiting: boolean;
-  readonly tickets: Set<Ticket>;
-}
-
-/** One caller's claim on one entry. */
-interface Ticket {
-  readonly entry: Entry;
-  readonly index: number;
-  readonly caller: Caller;
-}
-
-interface Caller {
-  readonly call: Call;
-  readonly span: Span;
-  /** Its texts that no worker has started; the queue span ends with the last. */
-  waiting: number;
-}
-
 /** Makes the batcher of a model. */
-export function createBatcher({ model, maxTokens, runner, limits, telemetry }: BatcherOptions): Batcher {
+export function createBatcher(options: BatcherOptions): Batcher {
+  const { model, maxTokens, runner, limits, telemetry, bulkShare = createBulkShare() } = options;
   const { metrics, tracer } = telemetry;
   const lanes = { interactive: createLane<Entry>(maxTokens), bulk: createLane<Entry>(maxTokens) };
   const full: BatchLimits = { maxTexts: limits.maxBatchTexts, maxTokens: limits.maxBatchTokens };
   // The worker cuts it into session runs of maxBatchTexts at most: the more it has to choose from, the less padding.
   const part: BatchLimits = { maxTexts: Infinity, maxTokens: limits.bulkBatchTokens };
+  const mostTokens = Math.max(limits.maxQueueTokens, maxTokens);
   const entries = new Map<string, Entry>();
+  /** Oldest first. */
+  const backlogs = new Set<Backlog>();
   const estimate: LengthEstimate = createLengthEstimate(maxTokens);
-  const drain = createDrainRate();
+  const drain = createDrainRate(options.tokensPerMs);
+  const turn = bulkShare.join({
+    oldestInteractive: () => lanes.interactive.oldest?.since,
+    bulkTexts: () => lanes.bulk.texts,
+  });
   const running = new Set<Promise<void>>();
+  let computing = 0;
   let acquiring = false;
   let closed = false;
 
@@ -92,25 +84,37 @@ export function createBatcher({ model, maxTokens, runner, limits, telemetry }: B
   };
   metrics.queueTexts.addCallback(observeQueue);
 
-  /** Throws OVERLOADED when the new ones among `texts` don't fit into a lane that is not empty. */
-  function admit(texts: readonly string[], lane: EmbedLane): void {
-    const { texts: waiting, tokens: waitingTokens } = lanes[lane];
-    if (waiting === 0) return;
-    let count = 0;
+  /** Throws OVERLOADED when the new ones among `texts` don't fit into the interactive lane. */
+  function admit(texts: readonly string[]): void {
+    const { texts: waiting, tokens: waitingTokens } = lanes.interactive;
+    // Nearly always so, and cheap to see.
+    if (
+      waiting + texts.length <= limits.maxQueueTexts &&
+      waitingTokens + texts.length * maxTokens <= mostTokens
+    )
+      return;
+    const fresh = new Set<string>();
     let tokens = 0;
     for (const text of texts) {
-      if (entries.has(text)) continue;
-      count += 1;
+      const entry = entries.get(text);
+      // One that waits in the bulk lane will change over.
+      if (fresh.has(text) || (entry && !(entry.waiting && entry.lane === 'bulk'))) continue;
+      fresh.add(text);
       tokens += estimate.of(text);
     }
-    if (count === 0) return;
-    if (waiting + count <= limits.maxQueueTexts && waitingTokens + tokens <= limits.maxQueueTokens) return;
-    throw new KindredError('OVERLOADED', `too many texts wait for the model version ${model}`, {
-      retryAfterMs: drain.timeFor(waitingTokens),
-    });
+    if (fresh.size === 0) return;
+    if (waiting + fresh.size <= limits.maxQueueTexts && waitingTokens + tokens <= mostTokens) return;
+    const alone = fresh.size > limits.maxQueueTexts || tokens > mostTokens;
+    throw new KindredError(
+      'OVERLOADED',
+      alone
+        ? `more texts at once than may wait for the model version ${model}: send fewer`
+        : `too many texts wait for the model version ${model}`,
+      { retryAfterMs: drain.timeFor(waitingTokens) },
+    );
   }
 
-  function join(text: string, index: number, caller: Caller, lane: EmbedLane): Ticket {
+  function join(text: string, index: number, caller: Caller, lane: EmbedLane): void {
     let entry = entries.get(text);
     if (!entry) {
       const since = performance.now();
@@ -123,16 +127,47 @@ export function createBatcher({ model, maxTokens, runner, limits, telemetry }: B
       lanes.interactive.add(entry);
     }
     const ticket: Ticket = { entry, index, caller };
+    if (entry.batch && entry.tickets.size === 0) entry.batch.wanted += 1;
     entry.tickets.add(ticket);
-    if (entry.waiting) caller.waiting += 1;
-    return ticket;
+    caller.tickets.push(ticket);
+    if (!entry.waiting) startedFor(caller);
   }
 
   function leave(ticket: Ticket): void {
     const { entry } = ticket;
-    if (!entry.tickets.delete(ticket) || !entry.waiting || entry.tickets.size > 0) return;
+    if (!entry.tickets.delete(ticket) || entry.tickets.size > 0) return;
+    if (entry.batch) unwant(entry.batch);
+    if (!entry.waiting) return;
     lanes[entry.lane].remove(entry);
     entries.delete(entry.text);
+  }
+
+  function unwant(batch: Underway): void {
+    batch.wanted -= 1;
+    if (batch.wanted > 0) return;
+    // Nobody may join what is being dropped.
+    batch.entries.forEach(forget);
+    batch.abort.abort();
+  }
+
+  /** Another caller may have asked for the same text again since. */
+  function forget(entry: Entry): void {
+    if (entries.get(entry.text) === entry) entries.delete(entry.text);
+  }
+
+  /** Lets texts of bulk calls in as long as there is room for them. */
+  function fillBulk(): void {
+    for (const backlog of backlogs) {
+      const { texts, caller } = backlog;
+      for (; backlog.next < texts.length; backlog.next++) {
+        const text = texts[backlog.next] ?? '';
+        const { texts: waiting, tokens } = lanes.bulk;
+        const fits = waiting < limits.maxQueueTexts && tokens + estimate.of(text) <= mostTokens;
+        if (!fits && !entries.has(text)) return;
+        join(text, backlog.next, caller, 'bulk');
+      }
+      backlogs.delete(backlog);
+    }
   }
 
   /** Asks for a worker while texts wait; one request at a time is enough, as each answer leads to the next. */
@@ -140,7 +175,7 @@ export function createBatcher({ model, maxTokens, runner, limits, telemetry }: B
     if (acquiring || queued() === 0) return;
     acquiring = true;
     runner
-      .acquire(() => lanes.interactive.texts > 0)
+      .acquire(() => lanes.interactive.texts > 0 || turn.due())
       .then(
         (slot) => {
           acquiring = false;
@@ -155,43 +190,67 @@ export function createBatcher({ model, maxTokens, runner, limits, telemetry }: B
   }
 
   function dispatch(slot: BatchSlot): void {
-    const batch = lanes.interactive.take(full);
-    if (batch.length === 0) batch.push(...lanes.bulk.take(part));
+    const { lane, batch } = nextBatch();
+    fillBulk();
     if (batch.length === 0) {
       slot.release();
       return;
     }
     for (const entry of batch) started(entry);
-    const work = compute(slot, batch);
+    const work = compute(slot, batch, lane);
     running.add(work);
     void work.then(() => running.delete(work));
+  }
+
+  function nextBatch(): { lane: EmbedLane; batch: Entry[] } {
+    for (;;) {
+      const lane = lanes.interactive.texts === 0 || turn.due() ? 'bulk' : 'interactive';
+      const taken = lanes[lane].take(lane === 'bulk' ? part : full);
+      const batch = withoutExpired(taken);
+      if (batch.length > 0 || queued() === 0) return { lane, batch };
+    }
+  }
+
+  /** Timers fire late on a busy event loop; what is worthless by now needs no worker. */
+  function withoutExpired(batch: Entry[]): Entry[] {
+    const now = performance.now();
+    for (const { tickets } of batch) for (const { caller } of tickets) caller.call.expire(now);
+    return batch.every(({ tickets }) => tickets.size > 0)
+      ? batch
+      : batch.filter(({ tickets }) => tickets.size > 0);
   }
 
   function started(entry: Entry): void {
     entry.waiting = false;
     metrics.queueWait.record((performance.now() - entry.since) / 1000, { model, lane: entry.lane });
-    for (const { caller } of entry.tickets) {
-      caller.waiting -= 1;
-      if (caller.waiting === 0) caller.span.end();
-    }
+    for (const { caller } of entry.tickets) startedFor(caller);
   }
 
-  async function compute(slot: BatchSlot, batch: readonly Entry[]): Promise<void> {
-    const callers = new Set(batch.flatMap(({ tickets }) => [...tickets].map(({ caller }) => caller)));
-    const span = startBatchSpan(
-      telemetry,
-      model,
-      batch.length,
-      [...callers].map((caller) => caller.span),
-    );
+  function startedFor(caller: Caller): void {
+    caller.waiting -= 1;
+    if (caller.waiting === 0) caller.span.end();
+  }
+
+  async function compute(slot: BatchSlot, batch: readonly Entry[], lane: EmbedLane): Promise<void> {
+    const callers = new Set<Span>();
+    for (const { tickets } of batch) for (const { caller } of tickets) callers.add(caller.span);
+    const span = startBatchSpan(telemetry, model, batch.length, [...callers]);
     const start = performance.now();
-    const result = await slot.run(batch.map(({ text }) => text)).catch((error: unknown): BatchResult => {
+    turn.started(lane);
+    computing += 1;
+    const abort = new AbortController();
+    const underway: Underway = { entries: batch, wanted: batch.length, abort };
+    for (const entry of batch) entry.batch = underway;
+    const texts = batch.map(({ text }) => text);
+    const result = await slot.run(texts, abort.signal).catch((error: unknown): BatchResult => {
       const failure = unavailable(model, 'failed on the batch', error);
       return { outcomes: batch.map(() => failure), sessions: [], tokenizeMs: 0 };
     });
     const ms = performance.now() - start;
+    turn.ended(lane);
     endBatchSpan(telemetry, span, result);
     record(batch, result, ms);
+    computing -= 1;
     // One caller a turn of the event loop: what they all do next would block it for milliseconds when it came in one go.
     for (const [index, entry] of batch.entries()) {
       const answered = finish(entry, result.outcomes[index] ?? unavailable(model, 'gave too few answers'));
@@ -200,16 +259,15 @@ export function createBatcher({ model, maxTokens, runner, limits, telemetry }: B
   }
 
   function record(batch: readonly Entry[], { outcomes, sessions }: BatchResult, ms: number): void {
-    batch.forEach(({ text }, index) => {
+    let estimated = 0;
+    for (const [index, { text, tokens }] of batch.entries()) {
       const outcome = outcomes[index];
-      if (outcome && !(outcome instanceof KindredError) && !outcome.truncated)
+      estimated += tokens;
+      // A server may not tell how many tokens there were.
+      if (outcome && !(outcome instanceof KindredError) && !outcome.truncated && outcome.tokens > 0)
         estimate.learn(text, outcome.tokens);
-    });
-    drain.learn(
-      batch.reduce((sum, { tokens }) => sum + tokens, 0),
-      ms,
-      running.size,
-    );
+    }
+    drain.learn(estimated, ms, computing);
     metrics.batchDuration.record(ms / 1000, { model });
     metrics.batchTexts.record(batch.length, { model });
     const tokens = sessions.reduce((sum, session) => sum + session.tokens, 0);
@@ -218,7 +276,7 @@ export function createBatcher({ model, maxTokens, runner, limits, telemetry }: B
 
   /** Answers all who wait for the entry; true when one of them now has all its texts. */
   function finish(entry: Entry, outcome: EmbedOutcome): boolean {
-    entries.delete(entry.text);
+    forget(entry);
     let answered = false;
     for (const { caller, index } of entry.tickets) {
       if (caller.call.settle(index, outcome)) answered = true;
@@ -233,30 +291,40 @@ export function createBatcher({ model, maxTokens, runner, limits, telemetry }: B
       started(entry);
       finish(entry, error);
     }
+    for (const { caller, next, texts } of [...backlogs]) {
+      for (let index = next; index < texts.length; index++) {
+        startedFor(caller);
+        caller.call.settle(index, error);
+      }
+    }
+    backlogs.clear();
   }
 
   return {
-    embed: async (texts, options) => {
+    embed: async (texts, { lane, ...patience }) => {
       if (closed) throw unavailable(model, 'is shutting down');
-      const left = leftAlready(options);
+      const left = leftAlready(patience);
       if (left) return texts.map(() => left);
-      admit(texts, options.lane);
+      if (lane === 'interactive') admit(texts);
 
-      const attributes = {
-        'kindred.model': model,
-        'kindred.texts': texts.length,
-        'kindred.lane': options.lane,
-      };
+      const attributes = { 'kindred.model': model, 'kindred.texts': texts.length, 'kindred.lane': lane };
       const span = tracer.startSpan(SPAN.queue, { attributes }, context.active());
-      const tickets: Ticket[] = [];
-      const call = openCall(texts.length, options, () => {
-        tickets.forEach(leave);
+      const call = openCall(texts.length, patience, () => {
+        backlogs.delete(backlog);
+        for (const ticket of caller.tickets) leave(ticket);
         if (caller.waiting > 0) span.end();
         caller.waiting = 0;
+        // It may have made room for others.
+        fillBulk();
+        pump();
       });
-      const caller: Caller = { call, span, waiting: 0 };
-      texts.forEach((text, index) => tickets.push(join(text, index, caller, options.lane)));
-      if (caller.waiting === 0) span.end();
+      const caller: Caller = { call, span, tickets: [], waiting: texts.length };
+      const backlog: Backlog = { texts, caller, next: 0 };
+      if (texts.length === 0) span.end();
+      if (lane === 'bulk') {
+        backlogs.add(backlog);
+        fillBulk();
+      } else for (const [index, text] of texts.entries()) join(text, index, caller, lane);
       pump();
       return call.outcomes;
     },
@@ -265,6 +333,7 @@ export function createBatcher({ model, maxTokens, runner, limits, telemetry }: B
       closed = true;
       failQueue(unavailable(model, 'is shutting down'));
       await Promise.all(running);
+      turn.leave();
       metrics.queueTexts.removeCallback(observeQueue);
     },
   };

@@ -1,19 +1,17 @@
-import { createHash } from 'node:crypto';
-import { decodeEmbedding, encodeEmbedding } from '../cache/codec.js';
-import type { EmbeddingCache } from '../cache/memory.js';
+import { embeddingKey } from '../cache/key.js';
+import type { EmbeddingCache } from '../cache/tiers.js';
 import { KindredError } from '../errors.js';
 import { SPAN, type Telemetry, withSpan } from '../telemetry.js';
 import { leftAlready, openCall } from './call.js';
-import type { EmbedOptions, EmbedOutcome, EmbedPurpose, Embedder, Embedding } from './embedder.js';
+import type { EmbedLane, EmbedOptions, EmbedOutcome, Embedder, Embedding } from './embedder.js';
 import { normaliseText } from './text.js';
 
-/** Time that a lookup may take, in ms; a slower cache is a miss. */
-const LOOKUP_MS = 50;
+type Cache = Pick<EmbeddingCache, 'getMany' | 'setMany'>;
 
 export interface CachedOptions {
   readonly inner: Embedder;
   /** Without one, texts are only checked, normalised and computed once while in flight. */
-  readonly cache?: EmbeddingCache;
+  readonly cache?: Cache;
   readonly limits: { readonly textBytes: number };
   readonly telemetry: Telemetry;
 }
@@ -27,6 +25,7 @@ interface Flight {
 
 /** The flights that one call started: they share a lookup and one call of the inner embedder. */
 interface Group {
+  readonly lane: EmbedLane;
   /** Claims of callers that are still there. */
   claims: number;
   /** Drops the work that nobody claims any more. */
@@ -37,12 +36,17 @@ interface Group {
 export function createCachedEmbedder({ inner, cache, limits, telemetry }: CachedOptions): Embedder {
   const { model } = inner;
   const flights = new Map<string, Flight>();
-  const count = (outcome: 'hit' | 'miss' | 'coalesced', lookups: number): void => {
-    if (lookups > 0) telemetry.metrics.cacheLookups.add(lookups, { outcome, model: model.id });
+  /** The cache counts what its tiers answer; those who share a flight ask none of them. */
+  const countCoalesced = (lookups: number): void => {
+    const attributes = { tier: 'flight', outcome: 'coalesced', model: model.id };
+    if (lookups > 0) telemetry.metrics.cacheLookups.add(lookups, attributes);
   };
 
   /** Starts flights for texts by key. Signal and deadline of the caller that starts them stay outside: others may join. */
-  function takeOff(fresh: ReadonlyMap<string, string>, { purpose, lane }: EmbedOptions): void {
+  function takeOff(
+    fresh: ReadonlyMap<string, string>,
+    { purpose, lane = 'interactive' }: EmbedOptions,
+  ): void {
     const keys = [...fresh.keys()];
     const abort = new AbortController();
     const answers = answer(keys, [...fresh.values()], { purpose, lane, signal: abort.signal });
@@ -54,7 +58,7 @@ export function createCachedEmbedder({ inner, cache, limits, telemetry }: Cached
       land();
       abort.abort();
     };
-    const group: Group = { claims: 0, drop };
+    const group: Group = { lane, claims: 0, drop };
     keys.forEach((key, index) => {
       const outcome = answers.then((outcomes) => outcomes[index] ?? missing());
       flights.set(key, { outcome, group });
@@ -63,7 +67,9 @@ export function createCachedEmbedder({ inner, cache, limits, telemetry }: Cached
   }
 
   async function answer(keys: string[], texts: string[], options: EmbedOptions): Promise<EmbedOutcome[]> {
-    const outcomes: (EmbedOutcome | undefined)[] = await lookUp(keys);
+    // An import's texts come once: kept, they would drive out what people ask often.
+    const kept = options.lane === 'bulk' ? undefined : cache;
+    const outcomes: (EmbedOutcome | undefined)[] = await lookUp(kept, keys);
     const misses = keys.flatMap((key, index) =>
       outcomes[index] ? [] : [{ key, index, text: texts[index] ?? '' }],
     );
@@ -73,33 +79,40 @@ export function createCachedEmbedder({ inner, cache, limits, telemetry }: Cached
         options,
       );
       misses.forEach(({ index }, at) => (outcomes[index] = computed[at]));
-      store(misses.map(({ key }, at) => [key, computed[at]]));
+      // Before the flight lands: who comes after it must find the embedding here.
+      await store(
+        kept,
+        misses.map(({ key }, at) => [key, computed[at]]),
+      );
     }
     return outcomes.map((outcome) => outcome ?? missing());
   }
 
-  /** What the cache has; a cache that fails or stalls has nothing. */
-  async function lookUp(keys: string[]): Promise<(Embedding | undefined)[]> {
-    if (!cache) return keys.map(() => undefined);
+  /** What the cache has; one that fails has nothing. */
+  async function lookUp(kept: Cache | undefined, keys: string[]): Promise<(Embedding | undefined)[]> {
+    if (!kept) return keys.map(() => undefined);
     const attributes = { 'kindred.model': model.id, 'kindred.lookups': keys.length };
-    const found = await withSpan(telemetry, SPAN.cache, { attributes }, async (span) => {
-      const values = await inTime(cache.getMany(keys));
-      const embeddings = keys.map((_, index) => decodeEmbedding(values[index], model.dimension));
+    return withSpan(telemetry, SPAN.cache, { attributes }, async (span) => {
+      const embeddings = await kept.getMany(keys, model);
       span.setAttribute('kindred.hits', embeddings.filter(Boolean).length);
       return embeddings;
     }).catch(() => keys.map(() => undefined));
-    const hits = found.filter(Boolean).length;
-    count('hit', hits);
-    count('miss', keys.length - hits);
-    return found;
   }
 
-  /** Nobody waits until the cache has taken what was computed, and no request fails when it does not. */
-  function store(computed: [string, EmbedOutcome | undefined][]): void {
+  /** Keeps what was computed, never a failure; no request fails when the cache does not take it. */
+  async function store(
+    kept: Cache | undefined,
+    computed: [string, EmbedOutcome | undefined][],
+  ): Promise<void> {
     const entries = computed.flatMap(([key, outcome]) =>
-      outcome && !(outcome instanceof KindredError) ? [{ key, value: encodeEmbedding(outcome) }] : [],
+      outcome && !(outcome instanceof KindredError) ? [[key, outcome] as const] : [],
     );
-    if (cache && entries.length > 0) void ignoreFailure(() => cache.setMany(entries));
+    if (!kept || entries.length === 0) return;
+    try {
+      await kept.setMany(entries);
+    } catch {
+      // The next lookup is a miss; that is all.
+    }
   }
 
   /** The flight of each text, started where there is none; or the error of a text that can't be embedded. */
@@ -108,12 +121,14 @@ export function createCachedEmbedder({ inner, cache, limits, telemetry }: Cached
     const keys = texts.map((raw) => {
       const text = normaliseText(raw, limits);
       if (typeof text !== 'string') return text;
-      const key = keyOf(model.digest, options.purpose, text);
-      if (!flights.has(key)) fresh.set(key, text);
+      const key = embeddingKey(model.digest, options.purpose, text);
+      const flight = flights.get(key);
+      // A bulk flight would be too slow for a request; further down, the text is computed once for both all the same.
+      if (!flight || (flight.group.lane === 'bulk' && options.lane !== 'bulk')) fresh.set(key, text);
       return key;
     });
     if (fresh.size > 0) takeOff(fresh, options);
-    count('coalesced', keys.filter((key) => typeof key === 'string').length - fresh.size);
+    countCoalesced(keys.filter((key) => typeof key === 'string').length - fresh.size);
     return keys.map((key) => (typeof key === 'string' ? (flights.get(key) ?? missing()) : key));
   }
 
@@ -143,34 +158,7 @@ export function createCachedEmbedder({ inner, cache, limits, telemetry }: Cached
   };
 }
 
-/** The cache's key of a text: never an alias of the model, never the text itself. */
-function keyOf(digest: string, purpose: EmbedPurpose, text: string): string {
-  return `${digest}:${purpose}:${createHash('sha256').update(text).digest('base64url')}`;
-}
-
 /** An inner embedder that answers too few texts has a bug; its callers still get an answer. */
 function missing(): KindredError {
   return new KindredError('INTERNAL_SERVER_ERROR', 'the embedder gave too few answers');
-}
-
-async function inTime<T>(lookup: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(`the cache took longer than ${String(LOOKUP_MS)} ms`));
-    }, LOOKUP_MS);
-  });
-  try {
-    return await Promise.race([lookup, late]);
-  } finally {
-    clearTimeout(timer);
-  }
-}
-
-async function ignoreFailure(work: () => Promise<unknown>): Promise<void> {
-  try {
-    await work();
-  } catch {
-    // The next lookup is a miss; that is all.
-  }
 }

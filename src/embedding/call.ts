@@ -10,6 +10,8 @@ export interface Call {
   readonly outcomes: Promise<EmbedOutcome[]>;
   /** Answers one text; true when it was the last. What comes after the caller has left is dropped. */
   readonly settle: (index: number, outcome: EmbedOutcome) => boolean;
+  /** Answers DEADLINE_EXCEEDED when the deadline is before `now`, in ms of `performance.now()`: a timer may be late. */
+  readonly expire: (now: number) => void;
   /** Rejects the whole call; its caller leaves by that. */
   readonly refuse: (error: unknown) => void;
 }
@@ -59,6 +61,9 @@ export function openCall(size: number, { signal, deadline }: Patience, onLeave: 
   const abort = (): void => {
     if (signal) leave(abortError(signal));
   };
+  const expire = (now: number): void => {
+    if (deadline !== undefined && deadline <= now) leave(deadlineError());
+  };
   const settle = (index: number, outcome: EmbedOutcome): boolean => {
     if (open === 0 || outcomes[index] !== undefined) return false;
     outcomes[index] = outcome;
@@ -78,7 +83,7 @@ export function openCall(size: number, { signal, deadline }: Patience, onLeave: 
       }, wait);
     }
   }
-  return { outcomes: finished, settle, refuse };
+  return { outcomes: finished, settle, expire, refuse };
 }
 
 function deadlineError(): KindredError {

@@ -2,7 +2,7 @@
 export interface DrainRate {
   /** Takes note of a batch of `tokens` that took `ms` while `parallel` batches ran. */
   learn(tokens: number, ms: number, parallel: number): void;
-  /** Time that `tokens` will take, in ms. */
+  /** Time that `tokens` will take, in ms, between 100 ms and 30 s. */
   timeFor(tokens: number): number;
 }
 
@@ -10,12 +10,12 @@ export interface DrainRate {
 const NEWEST = 0.2;
 const LEAST_MS = 100;
 const MOST_MS = 30_000;
-/** What is answered before the first batch is done, in ms. */
+/** What is answered before anything is known, in ms. */
 const UNKNOWN_MS = 1_000;
 
-/** Makes a running rate of tokens a millisecond. */
-export function createDrainRate(): DrainRate {
-  let rate: number | undefined;
+/** Makes a running rate of tokens a millisecond, which starts at `first` where that is known. */
+export function createDrainRate(first?: number): DrainRate {
+  let rate = first;
   return {
     learn: (tokens, ms, parallel) => {
       const sample = (tokens * Math.max(1, parallel)) / Math.max(ms, 0.01);

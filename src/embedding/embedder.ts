@@ -1,4 +1,5 @@
 import type { KindredError } from '../errors.js';
+import type { ImageSource } from './image/source.js';
 
 /** What a text is embedded for: models with prompt prefixes treat queries and documents differently. */
 export type EmbedPurpose = 'query' | 'document';
@@ -36,12 +37,24 @@ export interface EmbedderModel {
   readonly digest: string;
   readonly dimension: number;
   readonly maxTokens: number;
+  /** Smaller dimensions that its vectors may be cut to (Matryoshka); undefined: none. */
+  readonly matryoshka?: readonly number[];
+}
+
+/** What runs a local model: told by its workers, shown by `/readyz` and `models`. */
+export interface Placement {
+  /** The execution provider, e.g. `cuda`. */
+  readonly provider: string;
+  /** Why it is not the configured one, for operators; absent when it is. */
+  readonly degraded?: string;
 }
 
 export interface EmbedderHealth {
   readonly ready: boolean;
   /** Why it is not ready, for an operator; never sent to clients. */
   readonly reason?: string;
+  /** Absent for what does not run here. */
+  readonly placement?: Placement;
   /** Texts waiting for a worker. */
   readonly queued: number;
 }
@@ -54,6 +67,8 @@ export interface Embedder {
    * call can't be taken.
    */
   embed(texts: readonly string[], options: EmbedOptions): Promise<EmbedOutcome[]>;
+  /** As `embed`, for images; absent where the model reads none. `purpose` makes no difference. */
+  readonly embedImages?: (images: readonly ImageSource[], options: EmbedOptions) => Promise<EmbedOutcome[]>;
   health(): EmbedderHealth;
   close(): Promise<void>;
 }

@@ -16,6 +16,8 @@ export interface Lane<T extends Queued> {
   readonly texts: number;
   /** Sum of the estimated lengths. */
   readonly tokens: number;
+  /** The one that `take` starts from. */
+  readonly oldest: T | undefined;
   readonly add: (entry: T) => void;
   remove(entry: T): void;
   /** Takes the oldest entry and those nearest to it in length; empty when the lane is. O(longest + batch). */
@@ -26,7 +28,7 @@ export interface Lane<T extends Queued> {
 export function createLane<T extends Queued>(longest: number): Lane<T> {
   // Both keep the order of arrival, and both delete in O(1).
   const all = new Set<T>();
-  const byLength = Array.from({ length: longest + 1 }, () => new Set<T>());
+  const byLength: (Set<T> | undefined)[] = new Array<undefined>(longest + 1).fill(undefined);
   let tokens = 0;
 
   const lengthOf = (entry: T): number => Math.min(entry.tokens, longest);
@@ -36,6 +38,22 @@ export function createLane<T extends Queued>(longest: number): Lane<T> {
     tokens -= entry.tokens;
   };
 
+  /** Adds entries of one length to the batch as long as they fit. Answers the length that the batch is padded to. */
+  const fill = (batch: T[], length: number, padded: number, { maxTexts, maxTokens }: BatchLimits): number => {
+    const bucket = byLength[length];
+    if (bucket === undefined || bucket.size === 0) return padded;
+    const wider = Math.max(padded, length);
+    let filled = padded;
+    for (const entry of bucket) {
+      // A longer one may not fit where a shorter one still does.
+      if (batch.length >= maxTexts || (batch.length + 1) * wider > maxTokens) break;
+      if (entry === batch[0]) continue;
+      filled = wider;
+      batch.push(entry);
+    }
+    return filled;
+  };
+
   return {
     get texts() {
       return all.size;
@@ -43,32 +61,28 @@ export function createLane<T extends Queued>(longest: number): Lane<T> {
     get tokens() {
       return tokens;
     },
+    get oldest() {
+      for (const entry of all) return entry;
+      return undefined;
+    },
     add: (entry) => {
       all.add(entry);
-      byLength[lengthOf(entry)]?.add(entry);
+      (byLength[lengthOf(entry)] ??= new Set()).add(entry);
       tokens += entry.tokens;
     },
     remove,
-    take: ({ maxTexts, maxTokens }) => {
+    take: (limits) => {
       const [oldest] = all;
       if (!oldest) return [];
       const batch = [oldest];
+      const most = Math.min(limits.maxTexts, all.size);
       const centre = lengthOf(oldest);
-      let padded = centre;
+      let padded = fill(batch, centre, centre, limits);
       // By distance in length from the oldest, the nearer and then the shorter first.
-      for (let distance = 0; distance <= longest && batch.length < Math.min(maxTexts, all.size); distance++) {
-        for (const length of distance === 0 ? [centre] : [centre - distance, centre + distance]) {
-          const bucket = byLength[length];
-          if (bucket === undefined || bucket.size === 0) continue;
-          const wider = Math.max(padded, length);
-          for (const entry of bucket) {
-            // A longer one may not fit where a shorter one still does.
-            if (batch.length >= maxTexts || (batch.length + 1) * wider > maxTokens) break;
-            if (entry === oldest) continue;
-            padded = wider;
-            batch.push(entry);
-          }
-        }
+      for (let distance = 1; distance <= longest && batch.length < most; distance++) {
+        if ((batch.length + 1) * padded > limits.maxTokens) break;
+        if (distance <= centre) padded = fill(batch, centre - distance, padded, limits);
+        if (centre + distance <= longest) padded = fill(batch, centre + distance, padded, limits);
       }
       batch.forEach(remove);
       return batch;

@@ -1,16 +1,20 @@
-import type { EmbeddingCache } from '../cache/memory.js';
+import type { EmbeddingCache } from '../cache/tiers.js';
 import type { Config } from '../config.js';
+import { KindredError } from '../errors.js';
 import type { Bundle } from '../models/bundle.js';
+import { imageOf, isImageOnly, isText } from '../models/manifest.js';
 import type { Telemetry } from '../telemetry.js';
 import { createBatcher } from './batcher.js';
 import { createCachedEmbedder } from './cached.js';
 import type { Embedder } from './embedder.js';
+import { createImageEmbedder } from './images.js';
+import { tokensPerMsOf } from './onnx/calibration.js';
 import type { OnnxPool } from './onnx/pool.js';
 
 export interface LocalEmbedderOptions {
   readonly bundle: Bundle;
   readonly pool: OnnxPool;
-  readonly config: Pick<Config, 'embedding' | 'limits'>;
+  readonly config: Pick<Config, 'embedding' | 'images' | 'limits'>;
   readonly cache?: EmbeddingCache;
   readonly telemetry: Telemetry;
 }
@@ -21,12 +25,18 @@ export interface LocalEmbedderOptions {
  */
 export async function createLocalEmbedder(options: LocalEmbedderOptions): Promise<Embedder> {
   const { bundle, pool, config, cache, telemetry } = options;
-  const { id, dimension, maxTokens, prompts } = bundle.manifest;
-  await pool.load(bundle);
+  const { manifest } = bundle;
+  const { id, dimension, maxTokens, prompts } = manifest;
+  const matryoshka = isText(manifest) ? manifest.matryoshka : undefined;
+  const tuning = await pool.load(bundle);
   const runner = pool.runner(bundle);
-  const batcher = createBatcher({ model: id, maxTokens, runner, limits: config.embedding, telemetry });
+  const limits = { ...config.embedding, ...tuning };
+  const { bulkShare } = pool;
+  const tokensPerMs = tokensPerMsOf(tuning);
+  const batcher = createBatcher({ model: id, maxTokens, runner, limits, bulkShare, tokensPerMs, telemetry });
+  const images = imageOf(manifest) && createImageEmbedder({ bundle, pool, config, cache, telemetry });
   const inner: Embedder = {
-    model: { id, digest: bundle.digest, dimension, maxTokens },
+    model: { id, digest: bundle.digest, dimension, maxTokens, matryoshka },
     embed: (texts, { purpose, lane = 'interactive', signal, deadline }) =>
       batcher.embed(
         texts.map((text) => prompts[purpose] + text),
@@ -34,12 +44,27 @@ export async function createLocalEmbedder(options: LocalEmbedderOptions): Promis
       ),
     health: () => {
       const reason = runner.fault();
-      return { ready: reason === undefined, reason, queued: batcher.queued() };
+      return {
+        ready: reason === undefined,
+        reason,
+        placement: runner.placement?.(),
+        queued: batcher.queued() + (images?.queued() ?? 0),
+      };
     },
     close: async () => {
-      await batcher.close();
+      await Promise.all([batcher.close(), images?.close()]);
       await pool.unload(id);
     },
   };
-  return createCachedEmbedder({ inner, cache, limits: config.limits, telemetry });
+  const texts = createCachedEmbedder({ inner, cache, limits: config.limits, telemetry });
+  if (!images) return texts;
+  return {
+    ...texts,
+    ...(isImageOnly(manifest) && { embed: (unread) => Promise.resolve(unread.map(() => readsNoTexts(id))) }),
+    embedImages: images.embedImages,
+  };
+}
+
+function readsNoTexts(model: string): KindredError {
+  return new KindredError('FEATURE_UNSUPPORTED', `the model version ${model} reads images only`);
 }

@@ -1,4 +1,4 @@
-import type { EmbedOutcome } from './embedder.js';
+import type { EmbedOutcome, Placement } from './embedder.js';
 
 /** What computes a batch: worker threads here, a remote server elsewhere. */
 export interface BatchRunner {
@@ -9,12 +9,17 @@ export interface BatchRunner {
   acquire(urgent: () => boolean): Promise<BatchSlot>;
   /** Undefined when a batch could run, else the reason for an operator. */
   fault(): string | undefined;
+  /** What runs the model here; a degraded place of several counts. Absent, or undefined, where nobody knows. */
+  placement?(): Placement | undefined;
 }
 
 /** The right to run one batch: either `run` or `release` must be called, once. */
 export interface BatchSlot {
-  /** Embeds `texts`, which carry their prompts, and gives the place back. Never rejects: a failure is every text's outcome. */
-  run(texts: readonly string[]): Promise<BatchResult>;
+  /**
+   * Embeds `texts`, which carry their prompts, and gives the place back. Never rejects: a failure is every text's outcome. `signal`
+   * aborts once nobody waits for any of them; a server then need not be waited for.
+   */
+  run(texts: readonly string[], signal?: AbortSignal): Promise<BatchResult>;
   release(): void;
 }
 

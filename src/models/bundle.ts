@@ -3,68 +3,21 @@ import { createReadStream } from 'node:fs';
 import { readFile, realpath, stat } from 'node:fs/promises';
 import { basename, isAbsolute, join, relative } from 'node:path';
 import { pipeline } from 'node:stream/promises';
-import { z } from 'zod';
+import { type Manifest, factsOf, isText, manifestSchema } from './manifest.js';
 
 const PROBE_NORM_TOLERANCE = 1e-3;
 
-const fileSchema = z.strictObject({
-  sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits'),
-  bytes: z.int().min(1),
-});
-
-/** model.json, as a bundle's author writes it. */
-const manifestSchema = z
-  .strictObject({
-    id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected letters, digits, ".", "_" and "-"'),
-    name: z.string().min(1),
-    description: z.string(),
-    dimension: z.int().min(1).max(32_768),
-    maxTokens: z.int().min(3).max(32_768),
-    pooling: z.enum(['mean', 'cls', 'last']),
-    normalize: z.literal(true, 'expected true: vectors must leave the graph with norm 1'),
-    poolingInGraph: z.literal(true, 'expected true: pooling must be part of the graph'),
-    prompts: z.strictObject({ query: z.string(), document: z.string() }),
-    inputs: z.array(z.enum(['input_ids', 'attention_mask', 'token_type_ids'])).min(1),
-    output: z.string().min(1),
-    tokenizer: z.string().min(1),
-    model: z.string().min(1),
-    files: z.record(z.string().min(1), fileSchema),
-    similarity: z.literal('cosine'),
-    licence: z.string().min(1),
-    source: z.string(),
-    probe: z.strictObject({
-      text: z.string().min(1),
-      purpose: z.enum(['query', 'document']),
-      vector: z.base64(),
-    }),
-  })
-  .superRefine((manifest, context) => {
-    for (const key of ['model', 'tokenizer'] as const) {
-      if (!(manifest[key] in manifest.files))
-        context.addIssue({ code: 'custom', path: [key], message: 'expected a file that `files` lists' });
-    }
-    if (!manifest.inputs.includes('input_ids'))
-      context.addIssue({ code: 'custom', path: ['inputs'], message: 'expected `input_ids` among them' });
-    const bytes = Buffer.byteLength(manifest.probe.vector, 'base64');
-    if (bytes !== manifest.dimension * 4) {
-      context.addIssue({
-        code: 'custom',
-        path: ['probe', 'vector'],
-        message: `expected ${String(manifest.dimension)} float32 numbers (${String(manifest.dimension * 4)} bytes), but got ${String(bytes)} bytes`,
-      });
-    }
-  });
-
-type Manifest = z.infer<typeof manifestSchema>;
-
 /** A model version as it lies in its folder: checked, and plain data, so that it can be sent to a worker. */
-export interface Bundle {
-  readonly manifest: Manifest;
+export interface Bundle<Kind extends Manifest = Manifest> {
+  readonly manifest: Kind;
   readonly folder: string;
   /** SHA-256 over the digests of its files and every field that changes a vector; names and texts about it don't count. */
   readonly digest: string;
-  /** What `manifest.probe.text` must embed to, `[dimension]`, of norm 1. */
-  readonly probe: Float32Array;
+  /**
+   * What `manifest.probe.text` must embed to, `[dimension]`, of norm 1; null while a new model tells it for the first time, and for one
+   * that reads images only.
+   */
+  readonly probe: Float32Array | null;
 }
 
 /** Why a bundle can't be loaded, for operators: it names files, so clients never see it. */
@@ -87,9 +40,14 @@ export async function readBundle(folder: string): Promise<Bundle> {
   return bundle;
 }
 
-/** Compares size and SHA-256 of each file with model.json. Throws BundleError with every fault. */
-export async function verifyFiles({ folder, manifest }: Bundle): Promise<void> {
-  const checks = Object.entries(manifest.files).map(([name, expected]) => fileFault(folder, name, expected));
+/**
+ * Compares size and SHA-256 of each file with model.json; a variant's file only where its provider is used, as not every machine has it.
+ * Throws BundleError with every fault.
+ */
+export async function verifyFiles({ folder, manifest }: Bundle, provider = 'cpu'): Promise<void> {
+  const variant = isText(manifest) ? manifest.variants?.[provider] : undefined;
+  const files = variant ? { ...manifest.files, [variant.model]: variant } : manifest.files;
+  const checks = Object.entries(files).map(([name, expected]) => fileFault(folder, name, expected));
   const faults = (await Promise.all(checks)).filter((fault) => fault !== undefined);
   if (faults.length > 0) throw new BundleError(manifest.id, faults);
 }
@@ -135,7 +93,8 @@ async function fileFault(
   }
 }
 
-function decodeProbe(folder: string, { dimension, probe }: Manifest): Float32Array {
+function decodeProbe(folder: string, { dimension, probe }: Manifest): Float32Array | null {
+  if (!probe) return null;
   const vector = new Float32Array(dimension);
   Buffer.from(vector.buffer).write(probe.vector, 'base64');
   const norm = Math.hypot(...vector);
@@ -146,17 +105,10 @@ function decodeProbe(folder: string, { dimension, probe }: Manifest): Float32Arr
   return vector;
 }
 
+/** SHA-256 over the digests of the files and every other fact that changes a vector. */
 function digestOf(manifest: Manifest): string {
-  const { dimension, maxTokens, pooling, normalize, poolingInGraph, prompts, inputs, output, model } =
-    manifest;
-  const { tokenizer, similarity } = manifest;
   const files = Object.entries(manifest.files).sort(([a], [b]) => (a < b ? -1 : 1));
-  const facts = [
-    files.map(([name, { sha256 }]) => [name, sha256]),
-    { dimension, maxTokens, pooling, normalize, poolingInGraph, output, model, tokenizer, similarity },
-    [prompts.query, prompts.document],
-    [...inputs].sort(),
-  ];
+  const facts = [files.map(([name, { sha256 }]) => [name, sha256]), ...factsOf(manifest)];
   return createHash('sha256').update(JSON.stringify(facts)).digest('hex');
 }
 

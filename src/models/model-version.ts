@@ -19,6 +19,10 @@ export interface ModelVersion {
   readonly health: ModelHealth;
   /** When it stops answering; null while nobody has decided. */
   readonly sunsetAt: Date | null;
+  /** What runs it here, e.g. `cuda`; null while it has never loaded, and for remote ones. */
+  readonly executionProvider: string | null;
+  /** Whether it runs on the CPU because the configured provider failed. */
+  readonly degraded: boolean;
   /** SHA-256 over the digests of its files; '' while it has never loaded. */
   readonly digest: string;
 }
@@ -45,5 +49,7 @@ export interface ModelRegistry {
   ready(): boolean;
   /** For operators: why versions can't answer, by id. Never sent to clients. */
   faults(): Record<string, string>;
+  /** For operators: why versions that answer don't run where they should, by id. Never sent to clients. */
+  degradations(): Record<string, string>;
   close(): Promise<void>;
 }

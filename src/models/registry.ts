@@ -59,7 +59,11 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       const collection = await store.open(collectionSpec(catalogue, slot.id, slot.model.embedder));
       slot.collection = options.wrap?.(collection) ?? collection;
       slot.fault = null;
-      log.info({ version: slot.id, dimension: slot.model.embedder.model.dimension }, 'model version ready');
+      const { embedder } = slot.model;
+      const { provider, degraded } = embedder.health().placement ?? {};
+      log.info({ version: slot.id, dimension: embedder.model.dimension, provider }, 'model version ready');
+      if (degraded !== undefined)
+        log.warn({ version: slot.id, provider, reason: degraded }, 'model version degraded');
     } catch (error) {
       const reason = error instanceof Error ? error.message : String(error);
       // The same fault again is no news.
@@ -85,6 +89,7 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
     id === options.stable ? 'STABLE' : id === options.candidate ? 'CANDIDATE' : 'IDLE';
   const describe = (slot: Slot): ModelVersion => {
     const model = slot.model?.embedder.model;
+    const placement = slot.model?.embedder.health().placement;
     return {
       id: slot.id,
       name: slot.model?.name ?? slot.id,
@@ -94,6 +99,8 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       traffic: slot.id === options.stable ? 1 : 0,
       health: slot.fault !== null ? 'FAILED' : slot.collection === null ? 'LOADING' : 'READY',
       sunsetAt: null,
+      executionProvider: placement?.provider ?? null,
+      degraded: placement?.degraded !== undefined,
       digest: model?.digest ?? '',
     };
   };
@@ -135,6 +142,14 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
         if (reason !== null) faults[id] = reason;
       }
       return faults;
+    },
+    degradations: () => {
+      const reasons: Record<string, string> = {};
+      for (const { id, model } of slots.values()) {
+        const reason = model?.embedder.health().placement?.degraded;
+        if (reason !== undefined) reasons[id] = reason;
+      }
+      return reasons;
     },
     close: async () => {
       closed = true;

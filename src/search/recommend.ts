@@ -1,4 +1,5 @@
 import type { Config } from '../config.js';
+import type { ImageInput } from '../embedding/image/source.js';
 import { normaliseText } from '../embedding/text.js';
 import { KindredError, badInput } from '../errors.js';
 import type { ServedModel } from '../models/model-version.js';
@@ -21,10 +22,11 @@ import {
 } from './strategies.js';
 import type { Window } from './window.js';
 
-/** An item of the catalogue, a text or a vector that stands for something liked or disliked. */
+/** An item of the catalogue, a text, an image or a vector that stands for something liked or disliked. */
 export type Example =
   | { readonly kind: 'id'; readonly id: string }
   | { readonly kind: 'text'; readonly text: string }
+  | { readonly kind: 'image'; readonly image: ImageInput }
   | { readonly kind: 'vector'; readonly vector: Float32Array };
 
 interface RecommendRequest extends PageRequest {
@@ -180,6 +182,10 @@ function exampleMarks(examples: readonly Example[]): string[] {
     .map((example) => {
       if (example.kind === 'id') return fingerprint('id', example.id);
       if (example.kind === 'text') return fingerprint('text', example.text);
+      if (example.kind === 'image') {
+        const { base64, url } = example.image;
+        return typeof base64 === 'string' ? fingerprint('base64', base64) : fingerprint('url', url ?? '');
+      }
       return fingerprint('vector', example.vector);
     })
     .sort();
@@ -189,12 +195,15 @@ function exampleMarks(examples: readonly Example[]): string[] {
 async function exampleVector(
   example: Example,
   model: ServedModel,
-  { embedding, vectors }: Retrieval,
+  { embedding, images, vectors }: Retrieval,
 ): Promise<Float32Array> {
   if (example.kind === 'vector') return checkedVector(example.vector, model);
-  if (example.kind === 'text') {
-    // A document, not a query: the text stands for an item, and is averaged with items.
-    const outcome = await embedding.load(model, example.text, 'document');
+  if (example.kind === 'text' || example.kind === 'image') {
+    const outcome =
+      example.kind === 'image'
+        ? await images.load(model, example.image)
+        : // A document, not a query: the text stands for an item, and is averaged with items.
+          await embedding.load(model, example.text, 'document');
     if (outcome instanceof KindredError) throw outcome;
     return outcome.vector;
   }

@@ -1,4 +1,5 @@
 import type { EmbedOutcome, EmbedPurpose } from '../embedding/embedder.js';
+import type { ImageInput } from '../embedding/image/source.js';
 import type { ServedModel } from '../models/model-version.js';
 import type { Filter } from '../vectors/filter.js';
 import type { Hit } from '../vectors/store.js';
@@ -16,6 +17,10 @@ export interface Retrieval {
   readonly embedding: {
     /** Embeds a text; a text that can't be embedded is answered with its error. */
     load(model: ServedModel, text: string, purpose: EmbedPurpose): Promise<EmbedOutcome>;
+  };
+  readonly images: {
+    /** Embeds an image; one that can't be read, fetched or embedded is answered with its error. */
+    load(model: ServedModel, image: ImageInput): Promise<EmbedOutcome>;
   };
   readonly neighbours: {
     /** The nearest items of `vector` (`[dimension]`, L2-normalised), best first. */

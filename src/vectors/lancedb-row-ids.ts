@@ -58,7 +58,7 @@ function createRecentMap(max: number): Pick<Map<string, bigint>, 'get' | 'delete
   return {
     get: (id) => newer.get(id) ?? older.get(id),
     set: (id, rowId) => {
-      if (newer.size >= max / 2) [newer, older] = [new Map(), newer];
+      if (newer.size >= max / 2) [newer, older] = [new Map<string, bigint>(), newer];
       newer.set(id, rowId);
     },
     delete: (id) => {

@@ -8,7 +8,7 @@ type Ids = ArrayLike<number>;
 
 /** onnxruntime and nothing else, on one thread: what any server above it has to be measured by. */
 export interface BareSession {
-  encode(text: string): Ids;
+  readonly encode: (text: string) => Ids;
   /** Runs one batch, padded to its longest; wall time of session.run in ms. */
   run(batch: readonly Ids[]): Promise<number>;
   /** Runs texts in the order given, `size` at a time. CPU seconds of the whole process, and of session.run alone. */

@@ -1,4 +1,4 @@
-import type { EmbedBench } from './embed.js';
+import type { EmbedBench } from './embed-common.js';
 import { loadConfig } from '../../src/config.js';
 import { createLocalEmbedder } from '../../src/embedding/local.js';
 import { createOnnxPool } from '../../src/embedding/onnx/pool.js';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readFileSync } from 'node:fs';
-import { type EmbedBench, embedBody } from './embed.js';
+import { type EmbedBench, embedBody } from './embed-common.js';
 import { load } from './load.js';
 import { report } from './report.js';
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { packageRoot } from '../../src/package-root.js';
 import { pythonOf } from '../python.js';
-import { type EmbedBench, embedBody } from './embed.js';
+import { type EmbedBench, embedBody } from './embed-common.js';
 import { load } from './load.js';
 import { report } from './report.js';
 

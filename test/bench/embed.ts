@@ -1,25 +1,19 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type RunningServer, startServer } from '../server-process.js';
-import { type BareSession, openBareSession } from './bare-session.js';
+import { startServer } from '../server-process.js';
+import { openBareSession } from './bare-session.js';
 import { benchBulk } from './embed-bulk.js';
+import { type EmbedBench, embedBody } from './embed-common.js';
 import { benchOverload } from './embed-overload.js';
 import { benchPeers } from './embed-peers.js';
 import { eventLoopDelayMs, load, percentile } from './load.js';
 import { report } from './report.js';
-import { type Texts, openTexts } from './texts.js';
+import { openTexts } from './texts.js';
 
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 20);
 /** Connections that keep a server of two cores busy. */
 const FULL = 64;
-
-/** What the parts of this benchmark share. */
-export interface EmbedBench {
-  readonly server: RunningServer;
-  readonly bare: BareSession;
-  readonly texts: Texts;
-}
 
 const PARTS: Record<string, (bench: EmbedBench) => Promise<void>> = {
   throughput: benchThroughput,
@@ -55,11 +49,6 @@ export async function benchEmbed(parts: readonly string[]): Promise<void> {
     await server.stop();
     await rm(folder, { recursive: true, force: true });
   }
-}
-
-/** The body of a request for one text. */
-export function embedBody(text: string): string {
-  return JSON.stringify({ inputs: [text], encoding: 'base64' });
 }
 
 async function benchThroughput({ server, bare, texts }: EmbedBench): Promise<void> {

@@ -3,9 +3,9 @@ import { DATA, readRows } from './data.js';
 /** Texts in the distributions that the benchmarks name, from a fixed seed; hardly any comes twice. */
 export interface Texts {
   /** 4 to 12 words. */
-  short(this: void): string;
+  readonly short: () => string;
   /** 6 to 120 tokens, evenly by length. */
-  mixed(this: void): string;
+  readonly mixed: () => string;
 }
 
 /** Words of product titles as they are in chorus. */

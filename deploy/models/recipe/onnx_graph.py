@@ -84,7 +84,11 @@ class Graph:
             for name in ("input_ids", "attention_mask")
         ]
         output = helper.make_tensor_value_info("sentence_embedding", TensorProto.FLOAT, ["batch", dimension])
-        graph = helper.make_graph(self._nodes, self.name, inputs, [output], list(self._initializers.values()))
+        self.write(path, inputs, [output])
+
+    def write(self, path: Path, inputs: list[onnx.ValueInfoProto], outputs: list[onnx.ValueInfoProto]) -> None:
+        """Writes the model with any inputs and outputs."""
+        graph = helper.make_graph(self._nodes, self.name, inputs, outputs, list(self._initializers.values()))
         model = helper.make_model(
             graph, opset_imports=[helper.make_opsetid("", OPSET)], producer_name="kindred", ir_version=IR_VERSION
         )

@@ -1,31 +1,39 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type InferenceSession, Tensor } from 'onnxruntime-node';
+import type { InferenceSession } from 'onnxruntime-node';
 import { type Bundle, verifyFiles } from '../../models/bundle.js';
+import { type TextManifest, isImageOnly, isWordVectors } from '../../models/manifest.js';
 import type { SessionRun } from '../runner.js';
-import type { ModelSettings, RunResult, TextFault } from './messages.js';
-import { partition } from './partition.js';
+import { loadWordVectors } from '../word-vectors/model.js';
+import { DEFAULT_RUN_COST } from './calibration.js';
+import { type ImageGraph, loadImageGraph } from './image-graph.js';
+import { type Graph, feedsOf, graphFor, mostRows } from './graph.js';
+import type { LoadedModel } from './loaded-model.js';
+import type { ModelSettings, RunResult, RunTuning, TextFault } from './messages.js';
+import { vectorsOf } from './output.js';
+import { type RunLimits, partition } from './partition.js';
+import { checkVector, faultOf } from './probe.js';
+import { type Provider, providerError } from './providers.js';
 import { type RunCost, createRunCost } from './run-cost.js';
 import { openSession } from './session.js';
 import { type Encoding, createTokenizer } from './tokenizer.js';
 
-/** Least cosine between the probe's vector and the one in model.json; other machines round differently, other weights don't. */
-const PROBE_COSINE = 0.999;
-const NORM_TOLERANCE = 1e-3;
+/** Until the calibration has chosen. */
+const UNTUNED: RunTuning = { limits: { maxTexts: 32, maxTokens: 512 }, runCost: DEFAULT_RUN_COST };
 
-/** A model inside a worker. */
-export interface LoadedModel {
-  run(texts: readonly string[]): Promise<RunResult>;
-  release(): Promise<void>;
+/** Why a worker must be replaced: its session no longer gives the probe's vector, as when a GPU is lost. */
+export class SessionLost extends Error {
+  override readonly name = 'SessionLost';
 }
 
 /** What a loaded model is made of. */
 interface Parts {
-  readonly bundle: Bundle;
-  readonly settings: ModelSettings;
+  readonly bundle: Bundle<TextManifest>;
   readonly encode: (text: string) => Encoding;
+  readonly graph: Graph;
   readonly session: InferenceSession;
-  readonly runCost: RunCost;
+  limits: RunLimits;
+  runCost: RunCost;
 }
 
 /** A text as a row of a session run. */
@@ -35,25 +43,145 @@ interface Row {
   readonly ids: readonly number[];
 }
 
-/** Loads a bundle and embeds its probe. Throws with the reason when files, inputs, output or the probe's vector are not as model.json says. */
-export async function loadModel(bundle: Bundle, settings: ModelSettings): Promise<LoadedModel> {
-  const { manifest, folder } = bundle;
+const CPU: Provider = { name: 'cpu' };
+
+/**
+ * Loads a bundle and embeds its probe. Throws with the reason when files, inputs, output or the probe's vector are not as model.json says,
+ * or when its provider can't run it and no other may.
+ */
+export async function loadModel(
+  whole: Bundle,
+  settings: ModelSettings,
+  tuning: RunTuning = UNTUNED,
+): Promise<LoadedModel> {
   // Not only at the start: the files may have changed under a worker that is being replaced.
-  await verifyFiles(bundle);
-  const json = JSON.parse(await readFile(join(folder, manifest.tokenizer), 'utf8')) as object;
+  await verifyFiles(whole, providerOf(settings).name);
+  const { manifest } = whole;
+  if (isWordVectors(manifest)) return loadWordVectors({ ...whole, manifest });
+  if (isImageOnly(manifest)) {
+    return onProvider(settings, async (chosen) => {
+      const images = await loadImageGraph(whole, manifest.image, chosen);
+      return withImages(readsNoTexts(chosen), images);
+    });
+  }
+  const bundle = { ...whole, manifest };
+  const json = JSON.parse(await readFile(join(bundle.folder, manifest.tokenizer), 'utf8')) as object;
   const encode = createTokenizer(json, manifest.maxTokens);
-  const session = await openSession(join(folder, manifest.model), settings);
-  const parts: Parts = { bundle, settings, encode, session, runCost: createRunCost() };
+  return onProvider(settings, async (chosen) => {
+    const model = await loadOn(providerOf(chosen), chosen, { bundle, encode }, tuning);
+    if (!manifest.image) return model;
+    try {
+      return withImages(model, await loadImageGraph(whole, manifest.image, chosen));
+    } catch (error) {
+      await model.release();
+      throw error;
+    }
+  });
+}
+
+/** The provider that runs a model. */
+function providerOf({ providers: [provider = CPU] }: ModelSettings): Provider {
+  return provider;
+}
+
+/** Loads a model where the settings say; on the CPU when that fails and they allow it. */
+async function onProvider(
+  settings: ModelSettings,
+  load: (settings: ModelSettings) => Promise<LoadedModel>,
+): Promise<LoadedModel> {
+  const provider = providerOf(settings);
   try {
-    checkNames('input', manifest.inputs, session.inputNames);
+    return await load(settings);
+  } catch (error) {
+    if (provider.name === 'cpu') throw error;
+    const failure = providerError(provider, error);
+    if (!settings.fallback) throw failure;
+    const model = await load({ ...settings, providers: [CPU] });
+    return { ...model, placement: { provider: CPU.name, degraded: failure.message } };
+  }
+}
+
+/** A model that reads images as well. */
+function withImages(model: LoadedModel, images: ImageGraph): LoadedModel {
+  return {
+    ...model,
+    runImages: async (encoded, maxPixels) => {
+      const result = await images.run(encoded, maxPixels);
+      if (result.faults.some(({ fault }) => fault === 'FAILED' || fault === 'NOT_FINITE')) {
+        await images.check().catch(lost);
+      }
+      return result;
+    },
+    release: async () => {
+      await Promise.all([model.release(), images.release()]);
+    },
+  };
+}
+
+/** What is left of a model that reads images only. */
+function readsNoTexts(settings: ModelSettings): LoadedModel {
+  return {
+    placement: { provider: providerOf(settings).name },
+    run: () => Promise.reject(new Error('the model reads no texts')),
+    measure: () => Promise.reject(new Error('the model reads no texts')),
+    tune: () => undefined,
+    release: () => Promise.resolve(),
+  };
+}
+
+function lost(error: unknown): never {
+  throw new SessionLost(`its session is lost: ${error instanceof Error ? error.message : String(error)}`);
+}
+
+async function loadOn(
+  provider: Provider,
+  settings: ModelSettings,
+  { bundle, encode }: Pick<Parts, 'bundle' | 'encode'>,
+  { limits, runCost }: RunTuning,
+): Promise<LoadedModel> {
+  const { manifest, folder } = bundle;
+  const chosen = graphFor(manifest, provider.name);
+  const session = await openSession(join(folder, chosen.file), settings);
+  try {
+    checkNames('input', chosen.inputs, session.inputNames);
     if (!session.outputNames.includes(manifest.output))
       throw new Error(`expected an output ${manifest.output}, but got ${session.outputNames.join(', ')}`);
+    const graph = { ...chosen, int32Inputs: int32Inputs(session) };
+    const parts: Parts = { bundle, encode, graph, session, limits, runCost: createRunCost(runCost) };
+    // A first run also finds what a provider loads late, such as cuDNN.
     await checkProbe(parts);
-    return { run: (texts) => run(parts, texts), release: () => session.release() };
+    await warmUp(parts);
+    return {
+      placement: { provider: provider.name },
+      run: (texts) => run(parts, texts),
+      measure: (length, texts) => measure(parts, length, texts),
+      tune: (tuning) => {
+        parts.limits = tuning.limits;
+        parts.runCost = createRunCost(tuning.runCost);
+      },
+      release: () => session.release(),
+    };
   } catch (error) {
     await session.release();
     throw error;
   }
+}
+
+/** Runs every shape of the graph's buckets once: a GPU plans each on its first run. */
+async function warmUp(parts: Parts): Promise<void> {
+  const { lengths = [], texts = [] } = parts.graph.buckets ?? {};
+  for (const length of lengths) for (const rows of texts) await measure(parts, length, rows);
+}
+
+/** The inputs that take int32. Throws for one that takes no whole numbers. */
+function int32Inputs(session: InferenceSession): Set<string> {
+  const types = session.inputMetadata.map(
+    (input) => [input.name, input.isTensor ? input.type : 'none'] as const,
+  );
+  const other = types.find(([, type]) => type !== 'int32' && type !== 'int64');
+  if (other)
+    throw new Error(`expected the input ${other[0]} to take int64 or int32, but it takes ${other[1]}`);
+  return new Set(types.filter(([, type]) => type === 'int32').map(([name]) => name));
 }
 
 function checkNames(kind: string, expected: readonly string[], received: readonly string[]): void {
@@ -69,14 +197,18 @@ async function checkProbe(parts: Parts): Promise<void> {
     await runSession(parts, [{ text: 0, ids: parts.encode(text).ids }]),
     manifest.dimension,
   );
-  const fault = vector ? faultOf(vector) : 'EMPTY';
-  if (!vector || fault)
-    throw new Error(`expected a vector of norm 1 for the probe text, but got ${String(fault)}`);
-  const cosine = vector.reduce((sum, value, at) => sum + value * (probe[at] ?? 0), 0);
-  if (!(cosine >= PROBE_COSINE))
-    throw new Error(
-      `expected the probe text to embed to its vector in model.json, but the cosine is ${cosine.toFixed(4)}`,
-    );
+  checkVector(probe, vector);
+}
+
+/** Runs rows of the probe's tokens, over and over up to `length`. */
+async function measure(parts: Parts, length: number, texts: number): Promise<number> {
+  const { ids } = parts.encode(parts.bundle.manifest.probe.text);
+  const long = Array.from({ length }, (_, at) => ids[at % ids.length] ?? 0);
+  // A graph with buckets takes more texts than its largest in several runs.
+  const rows = Array.from({ length: mostRows(parts.graph, texts) }, (_, text): Row => ({ text, ids: long }));
+  const start = performance.now();
+  for (let left = texts; left > 0; left -= rows.length) await runSession(parts, rows.slice(0, left));
+  return performance.now() - start;
 }
 
 /** Tokenizes, sorts by length, cuts into session runs, and puts the vectors back in the order of the texts. */
@@ -119,6 +251,10 @@ async function run(parts: Parts, texts: readonly string[]): Promise<RunResult> {
         await runGroup([row]).catch(() => faults.push({ text: row.text, fault: 'FAILED' }));
     }
   }
+  // A text that is to blame for its fault leaves the probe as it was; a lost device, or weights that it lost, don't.
+  if (faults.some(({ fault }) => fault !== 'EMPTY')) {
+    await checkProbe(parts).catch(lost);
+  }
   return {
     vectors,
     tokens: Uint32Array.from(encodings, ({ ids }) => ids.length),
@@ -129,9 +265,12 @@ async function run(parts: Parts, texts: readonly string[]): Promise<RunResult> {
   };
 }
 
-function groupsOf(rows: readonly Row[], { runCost, settings }: Parts): Row[][] {
+function groupsOf(rows: readonly Row[], { graph, runCost, limits }: Parts): Row[][] {
   const lengths = rows.map(({ ids }) => ids.length);
-  const ends = partition(lengths, runCost.tokens(), settings.limits);
+  const ends = partition(lengths, runCost.tokens(), {
+    ...limits,
+    maxTexts: mostRows(graph, limits.maxTexts),
+  });
   return ends.map((end, group) => rows.slice(ends[group - 1] ?? 0, end));
 }
 
@@ -146,44 +285,20 @@ function splitRows(flat: Float32Array, dimension: number): Float32Array[] {
   );
 }
 
-/** Runs rows, ascending in length, padded with zeros to the longest. Returns `[rows, dimension]`. */
-async function runSession({ session, bundle }: Parts, rows: readonly Row[]): Promise<Float32Array> {
+/** Runs rows in one session run. Returns `[rows, dimension]`. */
+async function runSession({ session, bundle, graph }: Parts, rows: readonly Row[]): Promise<Float32Array> {
   const { manifest } = bundle;
-  const length = longest(rows);
-  const shape = [rows.length, length];
-  const feeds: Record<string, Tensor> = {};
-  for (const input of manifest.inputs) {
-    const data = new BigInt64Array(rows.length * length);
-    if (input !== 'token_type_ids') fillRows(data, rows, length, input === 'attention_mask');
-    feeds[input] = new Tensor('int64', data, shape);
-  }
+  const feeds = feedsOf(
+    graph,
+    rows.map(({ ids }) => ids),
+  );
   const output = (await session.run(feeds, [manifest.output]))[manifest.output];
-  if (!(output?.data instanceof Float32Array)) throw new Error('expected a float32 output');
-  if (output.dims.length !== 2 || output.dims[0] !== rows.length || output.dims[1] !== manifest.dimension)
-    throw new Error(
-      `expected an output of ${String(rows.length)} x ${String(manifest.dimension)}, but got ${output.dims.join(' x ')}`,
-    );
-  return output.data;
-}
-
-/** Writes the low halves of little-endian int64 numbers: eight times as fast as a BigInt a number, and ids need no more. */
-function fillRows(data: BigInt64Array, rows: readonly Row[], length: number, ones: boolean): void {
-  const halves = new Int32Array(data.buffer);
-  rows.forEach(({ ids }, row) => {
-    let at = row * length * 2;
-    for (const id of ids) {
-      halves[at] = ones ? 1 : id;
-      at += 2;
-    }
+  return vectorsOf(manifest, output, {
+    shape: feeds.input_ids?.dims ?? [],
+    lengths: rows.map(({ ids }) => ids.length),
+    // A variant gives what the manifest's graph and the worker give together.
+    whole: graph.ids32,
   });
-}
-
-function faultOf(vector: Float32Array): TextFault | undefined {
-  let square = 0;
-  for (const value of vector) square += value * value;
-  if (!Number.isFinite(square)) return 'NOT_FINITE';
-  if (square < 1e-12) return 'ZERO_NORM';
-  return Math.abs(Math.sqrt(square) - 1) <= NORM_TOLERANCE ? undefined : 'FAILED';
 }
 
 function epochNow(): number {

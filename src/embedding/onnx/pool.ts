@@ -1,27 +1,50 @@
-import { availableParallelism } from 'node:os';
 import { pathToFileURL } from 'node:url';
 import type { Config } from '../../config.js';
 import { KindredError } from '../../errors.js';
 import type { Bundle } from '../../models/bundle.js';
+import { isImageOnly } from '../../models/manifest.js';
 import { packageRoot } from '../../package-root.js';
 import type { Telemetry } from '../../telemetry.js';
+import { type BulkShare, createBulkShare } from '../bulk-share.js';
+import type { Placement } from '../embedder.js';
 import type { BatchResult, BatchRunner, BatchSlot } from '../runner.js';
+import { type Tuning, calibrate, runTuning } from './calibration.js';
 import { type Member, createMember } from './member.js';
-import type { ModelSettings } from './messages.js';
+import type { ModelSettings, Request } from './messages.js';
 import { outcomesOf } from './outcomes.js';
+import { devicesOf, parseProviders, workerCount } from './providers.js';
 import { ThreadGone } from './thread.js';
 
-/** Tokens, padding included, of one session run on CPU: larger ones leave the cache, and gain nothing even where they don't. */
-const CPU_RUN_TOKENS = 512;
+/** How texts are batched for a model that reads none. */
+const NO_TEXTS: Tuning = {
+  maxBatchTexts: 1,
+  maxBatchTokens: 1,
+  runTokens: 1,
+  runCost: 0,
+  textsPerSecond: null,
+};
 
 export interface OnnxPoolOptions {
   readonly config: Pick<
     Config['embedding'],
-    'threads' | 'intraOpThreads' | 'maxBatchTexts' | 'maxBatchTokens' | 'watchdogMs'
+    | 'threads'
+    | 'workerHeapMb'
+    | 'executionProviders'
+    | 'providerFallback'
+    | 'intraOpThreads'
+    | 'spinning'
+    | 'maxBatchTexts'
+    | 'maxBatchTokens'
+    | 'runTokens'
+    | 'watchdogMs'
   >;
   readonly telemetry: Telemetry;
   /** Told of each worker that was lost, for the log. */
   readonly onFault?: (reason: string) => void;
+  /** Told what the calibration of each model chose. */
+  readonly onTuned?: (model: string, tuning: Tuning) => void;
+  /** Time before a model that a worker lost is tried again there, in ms. Default 10,000. */
+  readonly reloadMs?: number;
   /** The module that workers run; default: the built worker of this package. */
   readonly workerUrl?: URL;
 }
@@ -29,21 +52,33 @@ export interface OnnxPoolOptions {
 /** Worker threads shared by all models: each thread holds every loaded model, so any free thread can take any batch. */
 export interface OnnxPool {
   /**
-   * Loads a bundle into every worker; one after the other once the pool serves, so that the rest keep answering. Rejects with the
-   * reason when a worker refuses it; then no worker keeps it.
+   * Loads a bundle into every worker. Once the pool has been asked for a batch, one after the other, so that the rest keep answering; a
+   * single worker answers until a new one, which holds all models, takes its place. Rejects with the reason when a worker refuses it;
+   * then no worker keeps it. Answers how its batches should be made, measured once it is loaded.
    */
-  load(bundle: Bundle): Promise<void>;
+  load(bundle: Bundle): Promise<Tuning>;
   unload(model: string): Promise<void>;
-  /** Runs batches of a loaded model. */
-  runner(bundle: Bundle): BatchRunner;
+  /** What the queues of its models share. */
+  readonly bulkShare: BulkShare;
+  /** Runs batches of a loaded model; `requestOf` makes the request for texts that stand for something else. */
+  runner(bundle: Bundle, requestOf?: RequestOf): BatchRunner;
   /** Ends all workers; batches in flight fail. */
   close(): Promise<void>;
+}
+
+/** What a worker is asked for a batch. */
+type RequestOf = (texts: readonly string[]) => Request;
+
+/** A loaded model, and what its workers are asked. */
+interface Job {
+  readonly bundle: Bundle;
+  readonly requestOf: RequestOf;
 }
 
 /** A batch that waits for a member. */
 interface Waiter {
   readonly model: string;
-  /** A batch whose worker died goes before all others. */
+  /** A batch whose worker died counts as urgent. */
   readonly retry: boolean;
   readonly urgent: () => boolean;
   readonly grant: (member: Member) => void;
@@ -53,21 +88,31 @@ interface Waiter {
 /** Starts the workers; they hold no model yet. */
 export function createOnnxPool(options: OnnxPoolOptions): OnnxPool {
   const { config } = options;
-  const settings: ModelSettings = {
+  const devices = devicesOf(parseProviders(config.executionProviders));
+  const settingsOf = (member: number): ModelSettings => ({
     threads: config.intraOpThreads,
-    limits: { maxTexts: config.maxBatchTexts, maxTokens: Math.min(config.maxBatchTokens, CPU_RUN_TOKENS) },
-  };
+    spinning: config.spinning,
+    providers: devices[member % devices.length] ?? [],
+    fallback: config.providerFallback,
+  });
   const bundles = new Map<string, Bundle>();
+  const tunings = new Map<string, Tuning>();
   const waiters = new Set<Waiter>();
   let loading: Promise<unknown> = Promise.resolve();
+  let serves = false;
   const members: Member[] = [];
-  const threads = config.threads === 0 ? Math.max(1, availableParallelism() - 1) : config.threads;
-  for (let index = 0; index < threads; index++) {
+  const workers = workerCount(config);
+  for (let index = 0; index < workers; index++) {
     members.push(
       createMember({
-        url: options.workerUrl ?? pathToFileURL(packageRoot('dist/src/embedding/onnx/worker.js')),
-        settings,
+        thread: {
+          url: options.workerUrl ?? pathToFileURL(packageRoot('dist/src/embedding/onnx/worker.js')),
+          heapMb: config.workerHeapMb,
+        },
+        settings: settingsOf(index),
+        reloadMs: options.reloadMs ?? 10_000,
         bundles: () => bundles.values(),
+        tuning: (model) => runTuning(tunings.get(model)),
         onChange: dispatch,
         onFault: (reason) => options.onFault?.(reason),
         onRestart: () => {
@@ -99,23 +144,28 @@ export function createOnnxPool(options: OnnxPoolOptions): OnnxPool {
     let bestRank = 0;
     for (const waiter of waiters) {
       if (!member.holds(waiter.model)) continue;
-      const rank = waiter.retry ? 3 : waiter.urgent() ? 2 : 1;
+      // In turns with the urgent ones: the texts of a large bulk batch may be retried.
+      const rank = waiter.retry || waiter.urgent() ? 2 : 1;
       if (rank > bestRank) [best, bestRank] = [waiter, rank];
     }
     return best;
   }
 
   function acquire(model: string, urgent: () => boolean, retry: boolean): Promise<Member> {
+    serves = true;
     return new Promise((grant, refuse) => {
       waiters.add({ model, urgent, retry, grant, refuse });
       dispatch();
     });
   }
 
-  async function runOn(member: Member, bundle: Bundle, texts: readonly string[]): Promise<BatchResult> {
+  async function runOn(
+    member: Member,
+    { bundle, requestOf }: Job,
+    texts: readonly string[],
+  ): Promise<BatchResult> {
     try {
-      const run = { type: 'run', model: bundle.manifest.id, texts } as const;
-      const reply = await member.ask(run, config.watchdogMs);
+      const reply = await member.ask(requestOf(texts), config.watchdogMs);
       if (reply.type !== 'ran') throw new Error(`expected vectors, but got ${reply.type}`);
       const { sessions, tokenizeMs } = reply.result;
       return { outcomes: outcomesOf(bundle, reply.result), sessions, tokenizeMs };
@@ -124,45 +174,95 @@ export function createOnnxPool(options: OnnxPoolOptions): OnnxPool {
     }
   }
 
-  /** Runs a batch; when its worker dies, once more on the next free one. */
-  async function runTwice(member: Member, bundle: Bundle, texts: readonly string[]): Promise<BatchResult> {
-    const { id } = bundle.manifest;
-    try {
-      return await runOn(member, bundle, texts).catch(async (error: unknown) => {
-        if (!(error instanceof ThreadGone)) throw error;
-        return runOn(await acquire(id, () => true, true), bundle, texts);
-      });
-    } catch (error) {
+  /**
+   * Runs a batch; when it fails, its texts run once more, each alone on the next free worker, as one of them may be to blame. A text that
+   * was alone runs again only when its worker died.
+   */
+  async function runTwice(
+    member: Member,
+    job: Job,
+    texts: readonly string[],
+    signal?: AbortSignal,
+  ): Promise<BatchResult> {
+    const { id } = job.bundle.manifest;
+    const failed = (error: unknown): BatchResult => {
       const failure = error instanceof KindredError ? error : unavailable(id, 'failed on the batch', error);
       return { outcomes: texts.map(() => failure), sessions: [], tokenizeMs: 0 };
+    };
+    try {
+      return await runOn(member, job, texts);
+    } catch (error) {
+      if (texts.length === 1 && !(error instanceof ThreadGone)) return failed(error);
     }
+    const results: BatchResult[] = [];
+    for (const text of texts) {
+      if (signal?.aborted) return failed(signal.reason);
+      const again = acquire(id, () => true, true).then((next) => runOn(next, job, [text]));
+      results.push(await again.catch(failed));
+    }
+    return {
+      outcomes: results.flatMap(({ outcomes: [outcome] }) => outcome ?? []),
+      sessions: results.flatMap(({ sessions }) => sessions),
+      tokenizeMs: results.reduce((sum, result) => sum + result.tokenizeMs, 0),
+    };
   }
 
-  function slot(bundle: Bundle, member: Member): BatchSlot {
+  function slot(job: Job, member: Member): BatchSlot {
     return {
-      run: (texts) => runTwice(member, bundle, texts),
+      run: (texts, signal) => runTwice(member, job, texts, signal),
       release: () => {
         member.release();
       },
     };
   }
 
-  async function load(bundle: Bundle): Promise<void> {
+  async function load(bundle: Bundle): Promise<Tuning> {
     const { id } = bundle.manifest;
     if (bundles.has(id)) throw new Error(`the model ${id} is loaded already`);
-    const serves = bundles.size > 0;
     bundles.set(id, bundle);
     try {
-      if (serves) for (const member of members) await member.load(bundle);
+      const [only, second] = members;
+      if (serves && only && !second) await only.loadAside(bundle);
+      else if (serves) for (const member of members) await member.load(bundle);
       else await Promise.all(members.map((member) => member.load(bundle)));
+      return isImageOnly(bundle.manifest) ? NO_TEXTS : await tune(bundle);
     } catch (error) {
       await unload(id);
       throw error;
     }
   }
 
+  /** One worker measures, run by run, so that batches of other models get in between; all are told. */
+  async function tune({ manifest }: Bundle): Promise<Tuning> {
+    const { id: model, maxTokens } = manifest;
+    const tuning = await calibrate({
+      measure: async (length, texts) => {
+        const member = members.find((one) => one.holds(model));
+        const reply = await member?.askFree({ type: 'measure', model, length, texts });
+        if (reply?.type !== 'measured') throw new Error(`no worker measures the model ${model}`);
+        return reply.ms;
+      },
+      maxTokens,
+      accelerated: (placementOf(model)?.provider ?? 'cpu') !== 'cpu',
+      pins: config,
+    });
+    tunings.set(model, tuning);
+    const told = { type: 'tune', model, tuning: runTuning(tuning) } as const;
+    // One that dies meanwhile gets it with the model.
+    await Promise.all(members.map((member) => member.askFree(told).catch(() => undefined)));
+    options.onTuned?.(model, tuning);
+    return tuning;
+  }
+
+  /** Where a model runs; of several places a degraded one. */
+  function placementOf(model: string): Placement | undefined {
+    const placements = members.map((member) => member.placement(model)).filter((one) => one !== undefined);
+    return placements.find(({ degraded }) => degraded !== undefined) ?? placements[0];
+  }
+
   async function unload(model: string): Promise<void> {
     bundles.delete(model);
+    tunings.delete(model);
     dispatch();
     // A member that dies meanwhile holds nothing any more.
     await Promise.all(members.map((member) => member.unload(model).catch(() => undefined)));
@@ -175,12 +275,15 @@ export function createOnnxPool(options: OnnxPoolOptions): OnnxPool {
       return loaded;
     },
     unload,
-    runner: (bundle) => {
+    bulkShare: createBulkShare(),
+    runner: (bundle, requestOf) => {
       const { id } = bundle.manifest;
+      const job: Job = { bundle, requestOf: requestOf ?? ((texts) => ({ type: 'run', model: id, texts })) };
       return {
-        acquire: async (urgent) => slot(bundle, await acquire(id, urgent, false)),
+        acquire: async (urgent) => slot(job, await acquire(id, urgent, false)),
         fault: () =>
           members.some((member) => member.holds(id)) ? undefined : `no worker holds the model version ${id}`,
+        placement: () => placementOf(id),
       };
     },
     close: async () => {

@@ -14,13 +14,24 @@ export interface Thread {
   close(): Promise<void>;
 }
 
+export interface ThreadOptions {
+  /** The module that it runs. */
+  readonly url: URL;
+  /** JavaScript heap at most, in MiB; a thread that needs more ends. */
+  readonly heapMb: number;
+}
+
 /** How long a thread that is asked to close may take, in ms, before it is ended. */
 const CLOSE_MS = 2_000;
 
-/** Starts a thread on the module at `url`. `onGone` runs once, when the thread has ended for whatever reason. */
-export function startThread(url: URL, onGone: (reason: string) => void): Thread {
-  // Flags of this process, such as a test runner's loader, are none of the built worker's business.
-  const worker = new Worker(url, { execArgv: [] });
+/** Starts a thread. `onGone` runs once, when the thread has ended for whatever reason. */
+export function startThread({ url, heapMb }: ThreadOptions, onGone: (reason: string) => void): Thread {
+  const worker = new Worker(url, {
+    // Flags of this process, such as a test runner's loader, are none of the built worker's business.
+    execArgv: [],
+    // Without a limit of its own, a worker out of memory takes the process with it.
+    resourceLimits: { maxOldGenerationSizeMb: heapMb },
+  });
   let pending: { resolve: (reply: Reply) => void; reject: (error: Error) => void } | undefined;
   let ended: string | undefined;
 
@@ -32,6 +43,11 @@ export function startThread(url: URL, onGone: (reason: string) => void): Thread 
     onGone(reason);
   };
   worker.on('message', (reply: Reply) => {
+    if (reply.type === 'lost') {
+      end(reply.reason);
+      void worker.terminate();
+      return;
+    }
     pending?.resolve(reply);
     pending = undefined;
   });

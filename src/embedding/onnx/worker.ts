@@ -1,7 +1,8 @@
 import { parentPort } from 'node:worker_threads';
 import { yieldToMainThread } from '../../yield-cores.js';
+import type { LoadedModel } from './loaded-model.js';
 import type { Reply, Request } from './messages.js';
-import { type LoadedModel, loadModel } from './model.js';
+import { SessionLost, loadModel } from './model.js';
 
 const port = parentPort;
 if (!port) throw new Error('expected to run as a worker thread');
@@ -10,21 +11,36 @@ yieldToMainThread();
 
 const models = new Map<string, LoadedModel>();
 
+function loaded(id: string): LoadedModel {
+  const model = models.get(id);
+  if (!model) throw new Error(`the model ${id} is not loaded`);
+  return model;
+}
+
 async function answer(request: Request): Promise<Reply> {
   switch (request.type) {
     case 'ping':
       return { type: 'done' };
-    case 'load':
-      models.set(request.bundle.manifest.id, await loadModel(request.bundle, request.settings));
-      return { type: 'done' };
+    case 'load': {
+      const model = await loadModel(request.bundle, request.settings, request.tuning);
+      models.set(request.bundle.manifest.id, model);
+      return { type: 'loaded', placement: model.placement };
+    }
     case 'unload':
       await models.get(request.model)?.release();
       models.delete(request.model);
       return { type: 'done' };
-    case 'run': {
-      const model = models.get(request.model);
-      if (!model) return { type: 'failed', reason: `the model ${request.model} is not loaded` };
-      return { type: 'ran', result: await model.run(request.texts) };
+    case 'measure':
+      return { type: 'measured', ms: await loaded(request.model).measure(request.length, request.texts) };
+    case 'tune':
+      loaded(request.model).tune(request.tuning);
+      return { type: 'done' };
+    case 'run':
+      return { type: 'ran', result: await loaded(request.model).run(request.texts) };
+    case 'run-images': {
+      const result = await loaded(request.model).runImages?.(request.images, request.maxPixels);
+      if (!result) throw new Error(`the model ${request.model} reads no images`);
+      return { type: 'ran', result };
     }
     case 'close':
       await Promise.all([...models.values()].map((model) => model.release()));
@@ -36,7 +52,7 @@ async function answer(request: Request): Promise<Reply> {
 port.on('message', (request: Request) => {
   void answer(request)
     .catch((error: unknown): Reply => ({
-      type: 'failed',
+      type: error instanceof SessionLost ? 'lost' : 'failed',
       reason: error instanceof Error ? error.message : String(error),
     }))
     .then((reply) => {
