@@ -92,7 +92,7 @@ const MASKED_MEAN: Operator[] = [
   { type: 'LpNormalization', inputs: ['mean'], output: 'sentence_embedding', attributes: { axis: 1, p: 2 } },
 ];
 /** A tokenizer of whole words between [CLS] and [SEP], with the truncation and padding that exports leave in it. */
-export function tokenizerJson(): object {
+function tokenizerJson(): object {
   const special = WORDS.slice(0, 4).map((content, id) => ({
     id,
     content,
@@ -162,7 +162,7 @@ export async function writeExport(
       pooling_mode_mean_tokens: true,
     },
     'sentence_bert_config.json': { max_seq_length: 32, do_lower_case: false },
-    'README.md': '---\nlicense: apache-2.0\n---\n# Tiny\n',
+    'README.md': '---\nlicense: apache-2.0\n---\n# A tiny model\n',
     ...(options.external === undefined
       ? {}
       : { [`onnx/${options.external}`]: floatBytes(options.table ?? TABLE) }),

@@ -75,8 +75,9 @@ export async function readHfFolder(folder: string, file?: string): Promise<HfFol
   return {
     model,
     tokenizer,
-    name: nameOf(main?._name_or_path) ?? basename(resolve(folder)),
-    licence: card,
+    // The base model of a fine-tuned one is often what its config.json still names.
+    name: card.title ?? nameOf(main?._name_or_path) ?? basename(resolve(folder)),
+    licence: card.licence,
     maxTokens: maxTokens <= MOST_TOKENS ? maxTokens : undefined,
     padTokenId: main?.pad_token_id ?? 0,
     matryoshka: main?.matryoshka_dimensions ?? [],
@@ -123,15 +124,15 @@ async function findModel(folder: string): Promise<string> {
   return only;
 }
 
-/** The licence in the front matter of README.md. */
-async function readCard(folder: string): Promise<string | undefined> {
+/** What README.md tells: the licence in its front matter, and the model's name where that is its title. */
+async function readCard(folder: string): Promise<{ licence?: string; title?: string }> {
   const text = await readFile(join(folder, 'README.md'), 'utf8').catch(() => '');
-  const [, matter] = /^---\r?\n([\s\S]*?)\r?\n---\r?\n/.exec(text) ?? [];
-  if (matter === undefined) return undefined;
+  const [, matter = ''] = /^---\r?\n([\s\S]*?)\r?\n---\r?\n/.exec(text) ?? [];
+  const [, title] = /^# ([\w./-]+)\s*$/m.exec(text) ?? [];
   try {
     const parsed = z.object({ license: z.string().min(1) }).safeParse(parseYaml(matter));
-    return parsed.success ? parsed.data.license : undefined;
+    return { title, licence: parsed.data?.license };
   } catch {
-    return undefined;
+    return { title };
   }
 }
