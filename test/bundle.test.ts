@@ -137,6 +137,34 @@ describe('readBundle', () => {
     ]);
   });
 
+  it.each([
+    ['v1', '3ce1c1e629ba1cc42ef624bd0d6574ed18bfb4a1a3164001c72371f81a392daf'],
+    ['v2', 'd0f3f0d6af52ddf1ecda9311f26f13f99a02f91565fb56c7af099881cf075a32'],
+  ])('keeps the digest of %s, which names vectors that stores and caches hold', async (version, digest) => {
+    expect((await readBundle(packageRoot(`deploy/models/${version}`))).digest).toBe(digest);
+  });
+
+  it('refuses facts that contradict one another, each by its name', async () => {
+    await edit((manifest) => {
+      Object.assign(manifest, { poolingInGraph: false, outputDimension: 128, matryoshka: [64, 512] });
+    });
+    expect(await faultsOf()).toEqual([
+      'model.json: normalize: expected false where the worker pools: it normalises what it pooled',
+      'model.json: outputDimension: expected at least the dimension, 256',
+      'model.json: matryoshka: expected at most the dimension, 256, got 512',
+    ]);
+  });
+
+  it('counts what only newer bundles say into the digest, and leaves out what changes no vector', async () => {
+    const { digest } = await readBundle(folder);
+    await edit((manifest) =>
+      Object.assign(manifest, { kind: 'text', outputDimension: 256, matryoshka: [64] }),
+    );
+    expect((await readBundle(folder)).digest).toBe(digest);
+    await edit((manifest) => (manifest.outputDimension = 384));
+    expect((await readBundle(folder)).digest).not.toBe(digest);
+  });
+
   it('gives a digest that names what changes vectors, and nothing else', async () => {
     const { digest } = await readBundle(folder);
     await edit((manifest) => (manifest.name = 'Another name'));

@@ -303,6 +303,15 @@ describe('kindred models add refuses, saying what to do', () => {
     expect(await readdir(models)).toEqual(['mine']);
   });
 
+  it('an id that is no name of a folder', async () => {
+    await writeExport(source);
+    const prepare = (target: string): ReturnType<typeof prepareText> => prepareText('..', source, target, {});
+    for (const id of ['..', '../mine', '', '.mine', 'a/b'])
+      await expect(addModel({ models, id, force: true, dryRun: false, prepare })).rejects.toThrow(
+        'expected an id of',
+      );
+  });
+
   it('nothing on a dry run, and keeps nothing either', async () => {
     await writeExport(source);
     expect(manifestOf(await add({}, { dryRun: true })).dimension).toBe(HIDDEN);

@@ -9,7 +9,7 @@ import type { ModelSettings, RunTuning } from '../embedding/onnx/messages.js';
 import { loadModel } from '../embedding/onnx/model.js';
 import { AddError } from './add-error.js';
 import { type Bundle, readBundle } from './bundle.js';
-import type { TextManifest, WordVectorsManifest } from './manifest.js';
+import { MODEL_ID, type TextManifest, type WordVectorsManifest } from './manifest.js';
 
 /** A model.json but for what its files and its first run tell. */
 export type Draft = DraftOf<TextManifest> | DraftOf<WordVectorsManifest>;
@@ -59,6 +59,8 @@ const EXACT_COSINE = 0.9999;
  */
 export async function addModel(options: AddOptions): Promise<Added> {
   const { models, id, force, dryRun, prepare } = options;
+  if (!MODEL_ID.test(id))
+    throw new AddError(`expected an id of letters, digits, ".", "_" and "-", received ${JSON.stringify(id)}`);
   const target = join(models, id);
   if (existsSync(target) && !force)
     throw new AddError(

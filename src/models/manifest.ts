@@ -3,6 +3,9 @@ import { type ImageManifest, imageSchema } from './image-manifest.js';
 
 const FLOAT_BYTES = 4;
 
+/** What a version, and so its folder, may be called. */
+export const MODEL_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
+
 const fileSchema = z.strictObject({
   sha256: z.string().regex(/^[0-9a-f]{64}$/, 'expected 64 hexadecimal digits'),
   bytes: z.int().min(1),
@@ -27,7 +30,7 @@ const variantSchema = fileSchema.extend({
 
 /** What every kind of model has. */
 const common = {
-  id: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/, 'expected letters, digits, ".", "_" and "-"'),
+  id: z.string().regex(MODEL_ID, 'expected letters, digits, ".", "_" and "-"'),
   name: z.string().min(1),
   description: z.string(),
   dimension: z.int().min(1).max(32_768),
