@@ -37,7 +37,7 @@ export async function benchEmbed(parts: readonly string[]): Promise<void> {
     data: folder,
     'models.versions': 'v2',
     'models.stable': 'v2',
-    'log.level': 'warn',
+    'log.level': 'info',
     'store.adapter': 'memory',
   });
   const bare = await openBareSession('v2');
