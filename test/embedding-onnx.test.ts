@@ -44,7 +44,7 @@ for (const version of ['v1', 'v2']) {
 }
 
 describe.skipIf(config.embedding.executionProviders[0] === 'cpu')(
-  `v2 on ${KINDRED_EMBEDDING_EXECUTION_PROVIDERS ?? 'cpu'}`,
+  `v2 on ${KINDRED_EMBEDDING_EXECUTION_PROVIDERS ?? 'cpu (skipped: it needs a GPU and KINDRED_EMBEDDING_EXECUTION_PROVIDERS)'}`,
   () => {
     it('gives the vectors that the CPU gives, alone and in batches of mixed length (cosine >= 0.9999)', async () => {
       const telemetry = noTelemetry();

@@ -3,19 +3,16 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { loadConfig } from '../src/config.js';
 import type { Embedder } from '../src/embedding/embedder.js';
-import { createLocalEmbedder } from '../src/embedding/local.js';
-import { createOnnxPool } from '../src/embedding/onnx/pool.js';
 import { type TextChoices, prepareText } from '../src/models/add-text.js';
 import { type Added, addModel } from '../src/models/add.js';
 import { readBundle } from '../src/models/bundle.js';
 import type { TextManifest } from '../src/models/manifest.js';
 import { externalFiles } from '../src/models/onnx-external.js';
-import { noTelemetry } from '../src/telemetry.js';
 import { asEmbedding, cosine } from './conformance/embedder.js';
 import { type ExportOptions, HIDDEN, TABLE, WORDS, encoderGraph, writeExport } from './hf-export.js';
 import { TYPES, encodeOnnx } from './onnx-graph.js';
+import { serving } from './serving.js';
 
 let folder: string;
 let source: string;
@@ -48,22 +45,6 @@ function expected(text: string, pooling: 'mean' | 'cls' | 'last', dimension = HI
   return Float32Array.from(sum, (value) => value / norm);
 }
 
-/** Serves the added model from worker threads while `use` runs. */
-async function serving(use: (embedder: Embedder) => Promise<void>): Promise<void> {
-  const telemetry = noTelemetry();
-  // Pinned, so that nothing is measured before the first text.
-  const pins = { maxBatchTexts: '32', maxBatchTokens: '512', runTokens: '512', threads: '1' };
-  const flags = Object.fromEntries(Object.entries(pins).map(([key, value]) => [`embedding.${key}`, value]));
-  const config = loadConfig({ env: {}, flags });
-  const pool = createOnnxPool({ config: config.embedding, telemetry });
-  try {
-    const bundle = await readBundle(join(models, 'mine'));
-    await use(await createLocalEmbedder({ bundle, pool, config, telemetry }));
-  } finally {
-    await pool.close();
-  }
-}
-
 async function vectorsOf(embedder: Embedder, texts: readonly string[]): Promise<Float32Array[]> {
   const outcomes = await embedder.embed(texts, { purpose: 'document' });
   return outcomes.map((outcome) => asEmbedding(outcome).vector);
@@ -77,7 +58,7 @@ describe('kindred models add, of an export with a vector a token', () => {
     async (pooling) => {
       await writeExport(source);
       await add({ pooling });
-      await serving(async (embedder) => {
+      await serving(join(models, 'mine'), async (embedder) => {
         const together = await vectorsOf(embedder, TEXTS);
         for (const [at, text] of TEXTS.entries()) {
           expect(cosine(together[at]!, expected(text, pooling))).toBeGreaterThan(0.99999);
@@ -109,7 +90,7 @@ describe('kindred models add, of an export with a vector a token', () => {
       inputs: ['input_ids', 'attention_mask', 'token_type_ids'],
       output: 'last_hidden_state',
     });
-    await serving(async (embedder) => {
+    await serving(join(models, 'mine'), async (embedder) => {
       const [query] = await embedder.embed(['shoe'], { purpose: 'query' });
       expect(asEmbedding(query).tokens).toBe(4);
     });
@@ -138,7 +119,7 @@ describe('kindred models add, of an export with a vector a token', () => {
   ])('feeds a graph with %s', async (_, options) => {
     await writeExport(source, options);
     await add();
-    await serving(async (embedder) => {
+    await serving(join(models, 'mine'), async (embedder) => {
       const [short, long] = await vectorsOf(embedder, ['red', TEXTS[2]!]);
       const [alone] = await vectorsOf(embedder, ['red']);
       expect(cosine(short!, alone!)).toBeGreaterThan(0.99999);
@@ -154,7 +135,7 @@ describe('kindred models add, of an export with a vector a token', () => {
       outputDimension: HIDDEN,
       matryoshka: [2],
     });
-    await serving(async (embedder) => {
+    await serving(join(models, 'mine'), async (embedder) => {
       expect(embedder.model).toMatchObject({ dimension: 4, matryoshka: [2] });
       const [vector] = await vectorsOf(embedder, ['blue shoe']);
       expect(vector).toHaveLength(4);
@@ -171,7 +152,7 @@ describe('kindred models add, of an export with a vector a token', () => {
       unknown
     >;
     expect(json).toMatchObject({ truncation: null, padding: null });
-    await serving(async (embedder) => {
+    await serving(join(models, 'mine'), async (embedder) => {
       const [outcome] = await embedder.embed([TEXTS[2]!], { purpose: 'document' });
       expect(asEmbedding(outcome)).toMatchObject({ tokens: 9, truncated: false });
     });
@@ -186,7 +167,7 @@ describe("kindred models add, of an export with a text's vector", () => {
       poolingInGraph: true,
       normalize: true,
     });
-    await serving(async (embedder) => {
+    await serving(join(models, 'mine'), async (embedder) => {
       const [vector] = await vectorsOf(embedder, ['blue shoe']);
       expect(cosine(vector!, expected('blue shoe', 'mean'))).toBeGreaterThan(0.99999);
     });

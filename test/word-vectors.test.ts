@@ -6,23 +6,19 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import fc from 'fast-check';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { loadConfig } from '../src/config.js';
 import type { Embedder } from '../src/embedding/embedder.js';
-import { createLocalEmbedder } from '../src/embedding/local.js';
-import { createOnnxPool } from '../src/embedding/onnx/pool.js';
 import { createPrincipalDirection, sifWeight, zipfProbabilities } from '../src/embedding/word-vectors/sif.js';
 import { openTable } from '../src/embedding/word-vectors/table.js';
 import { createVocabulary, parseVocabulary } from '../src/embedding/word-vectors/vocabulary.js';
 import { createWordReader } from '../src/embedding/word-vectors/words.js';
 import { type WordVectorChoices, prepareWordVectors } from '../src/models/add-word-vectors.js';
 import { type Added, addModel } from '../src/models/add.js';
-import { readBundle } from '../src/models/bundle.js';
 import type { WordVectorsManifest } from '../src/models/manifest.js';
 import type { BadVectorRow } from '../src/models/vector-file.js';
 import { packageRoot } from '../src/package-root.js';
-import { noTelemetry } from '../src/telemetry.js';
 import { asEmbedding, cosine } from './conformance/embedder.js';
 import { pythonForTests } from './python.js';
+import { serving } from './serving.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -68,23 +64,8 @@ async function add(content: string | Buffer, choices: WordVectorChoices = {}): P
   return addModel({ models: folder, id: 'mine', force: true, dryRun: false, prepare });
 }
 
-/** Serves what was added from a worker while `use` runs. */
-async function serving<Result>(use: (embedder: Embedder) => Promise<Result>): Promise<Result> {
-  const telemetry = noTelemetry();
-  const pins = { maxBatchTexts: '32', maxBatchTokens: '512', runTokens: '512', threads: '1' };
-  const flags = Object.fromEntries(Object.entries(pins).map(([key, value]) => [`embedding.${key}`, value]));
-  const config = loadConfig({ env: {}, flags });
-  const pool = createOnnxPool({ config: config.embedding, telemetry });
-  try {
-    const bundle = await readBundle(join(folder, 'mine'));
-    return await use(await createLocalEmbedder({ bundle, pool, config, telemetry }));
-  } finally {
-    await pool.close();
-  }
-}
-
 const embed = (texts: string[]): ReturnType<Embedder['embed']> =>
-  serving((embedder) => embedder.embed(texts, { purpose: 'query' }));
+  serving(join(folder, 'mine'), (embedder) => embedder.embed(texts, { purpose: 'query' }));
 
 /** The weighted sum of words by definition, of norm 1. */
 function average(words: string[], a = 0.001): Float32Array {
@@ -242,12 +223,14 @@ describe('kindred models add --word-vectors', () => {
     const path = join(folder, 'mine/vectors.bin');
     const bytes = await readFile(path);
     await writeFile(path, bytes.subarray(0, -4));
-    await expect(serving(() => Promise.resolve())).rejects.toThrow(
+    await expect(serving(join(folder, 'mine'), () => Promise.resolve())).rejects.toThrow(
       /vectors\.bin: expected 84 bytes, but got 80/,
     );
     bytes[5] = 0x55;
     await writeFile(path, bytes);
-    await expect(serving(() => Promise.resolve())).rejects.toThrow(/vectors\.bin: expected SHA-256/);
+    await expect(serving(join(folder, 'mine'), () => Promise.resolve())).rejects.toThrow(
+      /vectors\.bin: expected SHA-256/,
+    );
   });
 });
 

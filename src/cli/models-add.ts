@@ -1,7 +1,6 @@
 import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { Command, InvalidArgumentError, Option } from 'commander';
-import type { Pooling } from '../embedding/onnx/pooling.js';
 import type { TextChoices } from '../models/add-text.js';
 import type { WordVectorChoices } from '../models/add-word-vectors.js';
 import type { AddOptions } from '../models/add.js';
@@ -17,22 +16,11 @@ import {
 } from './options.js';
 import { progressPrinter } from './progress.js';
 
-interface AddFlags extends CommonOptions {
+interface AddFlags extends CommonOptions, TextChoices {
   readonly id?: string;
-  readonly name?: string;
-  readonly licence?: string;
-  readonly maxTokens?: number;
-  readonly probe?: string;
   readonly dryRun?: boolean;
   readonly force?: boolean;
   readonly json?: boolean;
-  readonly model?: string;
-  readonly output?: string;
-  readonly pooling?: Pooling;
-  readonly queryPrefix?: string;
-  readonly documentPrefix?: string;
-  readonly dimension?: number;
-  readonly matryoshka?: number[];
   readonly wordVectors?: boolean;
   readonly quantize?: boolean;
   readonly limit?: number;

@@ -12,7 +12,7 @@ function checkVector(vector: Float32Array, dimension: number): void {
   }
   let squares = 0;
   // By index: an iterator allocates an object a number, and every search comes through here.
-  // eslint-disable-next-line @typescript-eslint/prefer-for-of -- see above
+  // eslint-disable-next-line @typescript-eslint/prefer-for-of -- for-of is the iterator
   for (let at = 0; at < vector.length; at += 1) squares += (vector[at] ?? 0) ** 2;
   // Squares are summed in float64, so finite float32 values can't overflow: not finite means a NaN or an infinity.
   if (!Number.isFinite(squares)) throw badInput('a vector holds a number that is not finite', 'NOT_FINITE');
