@@ -15,10 +15,11 @@ from tokenizers import Tokenizer
 
 from recipe import corpus as corpus_module
 from recipe import debian_text, static_model
-from recipe.bundle import Description, write_manifest, write_tokenizer
+from recipe.bundle import Description, add_variant, write_manifest, write_tokenizer
 from recipe.corpus import Corpus
 from recipe.distil import DIMENSION, TEACHER_TOKENS, Lesson, Student, teach
 from recipe.encoder import Encoder
+from recipe.packed_graph import PackedGraphBuilder, check_packed
 from recipe.transformer import TransformerBuilder
 from recipe.weights import WHEEL, minilm_folder
 
@@ -58,11 +59,16 @@ def reference_model(cache: Path) -> Path:
 
 
 def build_v2() -> None:
-    """MiniLM with int8 storage."""
+    """MiniLM with int8 storage, and its form for the CPU without padding."""
     folder = HERE / V2.id
-    TransformerBuilder(minilm_folder(), int8=True).build(folder / "model.onnx")
+    transformer = TransformerBuilder(minilm_folder(), int8=True)
+    transformer.build(folder / "model.onnx")
     write_tokenizer(minilm_folder() / "tokenizer.json", folder / "tokenizer.json")
     write_manifest(folder, V2)
+    packed = folder / "model.packed.onnx"
+    PackedGraphBuilder(folder / "model.onnx", heads=transformer.heads).build(packed)
+    check_packed(folder / "model.onnx", packed)
+    add_variant(folder, "cpu", packed, "packed-ids-int32")
 
 
 def corpus_and_lesson(cache: Path) -> tuple[Tokenizer, Corpus, Lesson]:

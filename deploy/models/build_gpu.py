@@ -13,7 +13,7 @@ import time
 from tokenizers import Tokenizer
 
 from build import DEFAULT_CACHE, HERE, V1, V2, parser
-from recipe.bundle import sha256
+from recipe.bundle import add_variant
 from recipe.gpu_check import check
 from recipe.gpu_graph import build
 from recipe.weights import minilm_folder
@@ -42,12 +42,8 @@ def main() -> None:
 
     file = folder / V2.id / f"model.{PROVIDER}.onnx"
     shutil.copyfile(paths[arguments.form], file)
-    manifest = json.loads((HERE / V2.id / "model.json").read_text("utf8"))
-    variant = {"model": file.name, "inputs": "padded-ids-int32", "sha256": sha256(file), "bytes": file.stat().st_size}
-    if arguments.form == "lean16":
-        variant["buckets"] = BUCKETS
-    manifest["variants"] = {PROVIDER: variant}
-    (folder / V2.id / "model.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf8")
+    buckets = {"buckets": BUCKETS} if arguments.form == "lean16" else {}
+    add_variant(folder / V2.id, PROVIDER, file, "padded-ids-int32", **buckets)
     print(f"{folder / V2.id} built with {arguments.form} in {time.monotonic() - start:.0f} s")
 
 

@@ -55,6 +55,9 @@ export interface Batcher {
   close(): Promise<void>;
 }
 
+/** Callers that get their answers in one turn of the event loop. */
+const CALLERS_A_TURN = 4;
+
 /** Makes the batcher of a model. */
 export function createBatcher(options: BatcherOptions): Batcher {
   const { model, maxTokens, runner, limits, telemetry, bulkShare = createBulkShare() } = options;
@@ -251,10 +254,13 @@ export function createBatcher(options: BatcherOptions): Batcher {
     endBatchSpan(telemetry, span, result);
     record(batch, result, ms);
     computing -= 1;
-    // One caller a turn of the event loop: what they all do next would block it for milliseconds when it came in one go.
+    // A few callers a turn of the event loop: what they all do next would block it for milliseconds when it came in one go.
+    let answered = 0;
     for (const [index, entry] of batch.entries()) {
-      const answered = finish(entry, result.outcomes[index] ?? unavailable(model, 'gave too few answers'));
-      if (answered && index < batch.length - 1) await nextTurn();
+      if (finish(entry, result.outcomes[index] ?? unavailable(model, 'gave too few answers'))) answered += 1;
+      if (answered < CALLERS_A_TURN) continue;
+      answered = 0;
+      await nextTurn();
     }
   }
 

@@ -22,9 +22,12 @@ const ascending = z
  */
 const variantSchema = fileSchema.extend({
   model: z.string().min(1),
-  /** One int32 `input_ids` `[batch, length]` in which 0 is padding; `output` is the reference's. */
-  inputs: z.literal('padded-ids-int32'),
-  /** Shapes to pad runs to and to run once at load, for a graph that is slow on a shape's first run. */
+  /**
+   * `padded-ids-int32`: one int32 `input_ids` `[batch, length]` in which 0 is padding. `packed-ids-int32`: int32 `input_ids` `[tokens]`, text
+   * after text, and `lengths` `[batch]`. `output` is the reference's.
+   */
+  inputs: z.enum(['padded-ids-int32', 'packed-ids-int32']),
+  /** Shapes to pad runs to and to run once at load, for a graph that is slow on a shape's first run; packed runs have none. */
   buckets: z.strictObject({ lengths: ascending, texts: ascending }).optional(),
 });
 
@@ -210,7 +213,9 @@ function textFaults(manifest: TextManifest): [string, string][] {
   const { dimension, outputDimension = dimension, matryoshka = [], normalize, poolingInGraph } = manifest;
   const faults: [string, string][] = [];
   if (!manifest.inputs.includes('input_ids')) faults.push(['inputs', 'expected `input_ids` among them']);
-  for (const [provider, { buckets }] of Object.entries(manifest.variants ?? {})) {
+  for (const [provider, { buckets, inputs }] of Object.entries(manifest.variants ?? {})) {
+    if (buckets && inputs === 'packed-ids-int32')
+      faults.push([`variants.${provider}.buckets`, 'expected none where texts are packed']);
     if (buckets && (buckets.lengths.at(-1) ?? 0) < manifest.maxTokens)
       faults.push([`variants.${provider}.buckets.lengths`, 'expected the last one to hold `maxTokens`']);
   }

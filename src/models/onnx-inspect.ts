@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { InferenceSession } from 'onnxruntime-node';
-import { feedsOf } from '../embedding/onnx/graph.js';
+import { type Graph, feedsOf } from '../embedding/onnx/graph.js';
 import { AddError } from './add-error.js';
 import { INPUTS } from './manifest.js';
 
@@ -51,7 +51,14 @@ export async function inspectGraph(path: string, { ids, padTokenId }: Trial): Pr
         .filter((input) => input.isTensor && input.type === 'int32')
         .map(({ name }) => name),
     );
-    const graph = { file: path, inputs, ids32: false, int32Inputs, padTokenId, buckets: undefined };
+    const graph: Graph = {
+      file: path,
+      inputs,
+      layout: 'masked',
+      int32Inputs,
+      padTokenId,
+      buckets: undefined,
+    };
     const results = await session.run(feedsOf(graph, [ids])).catch((error: unknown) => {
       throw new AddError(`${path}: the graph fails on a text: ${reasonOf(error)}`);
     });

@@ -76,3 +76,11 @@ def write_manifest(folder: Path, description: Description) -> None:
         },
     }
     (folder / "model.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf8")
+
+
+def add_variant(folder: Path, provider: str, file: Path, inputs: str, **facts: object) -> None:
+    """Names a file in the bundle's model.json that one execution provider runs in place of model.onnx."""
+    manifest = json.loads((folder / "model.json").read_text("utf8"))
+    variant = {"model": file.name, "inputs": inputs, "sha256": sha256(file), "bytes": file.stat().st_size, **facts}
+    manifest["variants"] = {**manifest.get("variants", {}), provider: variant}
+    (folder / "model.json").write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", "utf8")

@@ -9,8 +9,11 @@ export interface Graph {
   /** Its name inside the bundle's folder. */
   readonly file: string;
   readonly inputs: readonly string[];
-  /** Whether its one input takes int32 ids in which 0 is padding, as no mask follows. */
-  readonly ids32: boolean;
+  /**
+   * `masked`: int64 or int32 ids beside a mask. `padded-ids`: one int32 input in which 0 is padding. `packed-ids`: the int32 ids of all texts
+   * one after the other, and their lengths; no padding at all.
+   */
+  readonly layout: 'masked' | 'padded-ids' | 'packed-ids';
   /** Inputs that take int32 where others take int64. */
   readonly int32Inputs: ReadonlySet<string>;
   /** What `input_ids` beside a mask are padded with. */
@@ -27,13 +30,14 @@ export function graphFor(manifest: TextManifest, provider: string): Graph {
   return variant
     ? {
         file: variant.model,
-        inputs: ['input_ids'],
-        ids32: true,
+        ...(variant.inputs === 'packed-ids-int32'
+          ? { inputs: ['input_ids', 'lengths'], layout: 'packed-ids' }
+          : { inputs: ['input_ids'], layout: 'padded-ids' }),
         int32Inputs,
         padTokenId: 0,
         buckets: variant.buckets,
       }
-    : { file: model, inputs, ids32: false, int32Inputs, padTokenId, buckets: undefined };
+    : { file: model, inputs, layout: 'masked', int32Inputs, padTokenId, buckets: undefined };
 }
 
 /** Rows at most of a run of `graph`, when `limit` are wanted. */
@@ -43,16 +47,17 @@ export function mostRows({ buckets }: Graph, limit: number): number {
 
 /**
  * The inputs of a run over token ids, one list a text, padded to the longest or to the graph's bucket: `[texts, length]` each. With
- * buckets there are more rows than texts, of which the first ones count.
+ * buckets there are more rows than texts, of which the first ones count. Packed, they are `[tokens]` and `[texts]`.
  */
 export function feedsOf(graph: Graph, texts: readonly (readonly number[])[]): Record<string, Tensor> {
+  if (graph.layout === 'packed-ids') return packedFeeds(texts);
   const longest = texts.reduce((most, ids) => Math.max(most, ids.length), 0);
   const length = bucketOf(graph.buckets?.lengths, longest);
   const rows = bucketOf(graph.buckets?.texts, texts.length);
   // A row of padding alone would divide by its length, so the last text fills up.
   const filled = Array.from({ length: rows }, (_, row) => texts[Math.min(row, texts.length - 1)] ?? []);
   const tensorOf = (input: string): Tensor => {
-    if (graph.ids32) {
+    if (graph.layout === 'padded-ids') {
       const data = new Int32Array(rows * length);
       filled.forEach((ids, row) => {
         data.set(ids, row * length);
@@ -72,6 +77,20 @@ export function feedsOf(graph: Graph, texts: readonly (readonly number[])[]): Re
     return new Tensor('int64', data, [rows, length]);
   };
   return Object.fromEntries(graph.inputs.map((input) => [input, tensorOf(input)]));
+}
+
+function packedFeeds(texts: readonly (readonly number[])[]): Record<string, Tensor> {
+  const lengths = Int32Array.from(texts, ({ length }) => length);
+  const ids = new Int32Array(lengths.reduce((sum, length) => sum + length, 0));
+  let at = 0;
+  for (const text of texts) {
+    ids.set(text, at);
+    at += text.length;
+  }
+  return {
+    input_ids: new Tensor('int32', ids, [ids.length]),
+    lengths: new Tensor('int32', lengths, [lengths.length]),
+  };
 }
 
 /** The smallest bucket that holds `size`. */

@@ -232,7 +232,7 @@ async function run(parts: Parts, texts: readonly string[]): Promise<RunResult> {
     const start = epochNow();
     const output = splitRows(await runSession(parts, group), dimension);
     const end = epochNow();
-    const tokens = group.length * longest(group);
+    const tokens = tokensOf(parts.graph, group);
     parts.runCost.learn(tokens, end - start);
     sessions.push({ start, end, texts: group.length, tokens });
     group.forEach(({ text }, row) => {
@@ -265,18 +265,22 @@ async function run(parts: Parts, texts: readonly string[]): Promise<RunResult> {
   };
 }
 
-function groupsOf(rows: readonly Row[], { graph, runCost, limits }: Parts): Row[][] {
+function groupsOf(rows: readonly Row[], { bundle, graph, runCost, limits }: Parts): Row[][] {
   const lengths = rows.map(({ ids }) => ids.length);
-  const ends = partition(lengths, runCost.tokens(), {
+  const { dimension, outputDimension = dimension } = bundle.manifest;
+  const shape = { padded: graph.layout !== 'packed-ids', hidden: outputDimension };
+  const ends = partition(lengths, runCost.tokens(), shape, {
     ...limits,
     maxTexts: mostRows(graph, limits.maxTexts),
   });
   return ends.map((end, group) => rows.slice(ends[group - 1] ?? 0, end));
 }
 
-/** The length that rows, ascending in length, are padded to. */
-function longest(rows: readonly Row[]): number {
-  return rows.at(-1)?.ids.length ?? 0;
+/** What a run of rows, ascending in length, computes: their tokens, padding included. */
+function tokensOf({ layout }: Graph, rows: readonly Row[]): number {
+  return layout === 'packed-ids'
+    ? rows.reduce((sum, { ids }) => sum + ids.length, 0)
+    : rows.length * (rows.at(-1)?.ids.length ?? 0);
 }
 
 function splitRows(flat: Float32Array, dimension: number): Float32Array[] {
@@ -297,7 +301,7 @@ async function runSession({ session, bundle, graph }: Parts, rows: readonly Row[
     shape: feeds.input_ids?.dims ?? [],
     lengths: rows.map(({ ids }) => ids.length),
     // A variant gives what the manifest's graph and the worker give together.
-    whole: graph.ids32,
+    whole: graph.layout !== 'masked',
   });
 }
 

@@ -5,7 +5,7 @@ import { cutRows, normaliseRows, poolTokens } from './pooling.js';
 
 /** What a session run was given. */
 interface Fed {
-  /** `[rows, length]`, rows and padding included that only fill a bucket. */
+  /** Of the ids: `[rows, length]`, rows and padding included that only fill a bucket; or `[tokens]`, where texts are packed. */
   readonly shape: readonly number[];
   /** Of the rows that count, without padding. */
   readonly lengths: readonly number[];
@@ -22,7 +22,7 @@ export function vectorsOf(manifest: TextManifest, output: Tensor | undefined, fe
   const { shape, lengths, whole } = fed;
   const width = whole ? dimension : (manifest.outputDimension ?? dimension);
   const pooled = whole || manifest.poolingInGraph;
-  const [rows = 0, length = 0] = shape;
+  const [rows = 0, length = 0] = shape.length === 1 ? [lengths.length] : shape;
   const expected = pooled ? [rows, width] : [rows, length, width];
   const data = floatsOf(output);
   const dims = output?.dims ?? [];
