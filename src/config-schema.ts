@@ -183,6 +183,11 @@ export const configSchema = z.strictObject({
         .describe(
           'Estimated tokens waiting for one model at most, requests and imports each; more are OVERLOADED.',
         ),
+      maxQueueMs: count
+        .default(500)
+        .describe(
+          'Time that the texts before a request may take to get to a worker, in ms, by the speed that the model has; a request that would wait longer is OVERLOADED, which keeps the latency of those that are taken. Imports wait.',
+        ),
       watchdogMs: count
         .default(30_000)
         .describe('Time a batch may take in its worker, in ms; then the worker is replaced.'),

@@ -82,6 +82,18 @@ export function badInput(message: string, reason?: ErrorReason): KindredError {
   return new KindredError('BAD_USER_INPUT', message, { reason });
 }
 
+/**
+ * The error of what is refused because too much waits already. It has no stack, the dearest part of an error: refusing has to be cheap just
+ * when there is the most to refuse.
+ */
+export function overloaded(message: string, retryAfterMs: number): KindredError {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  const error = new KindredError('OVERLOADED', message, { retryAfterMs });
+  Error.stackTraceLimit = stackTraceLimit;
+  return error;
+}
+
 /** Turns an aborted signal into the error that its reason stands for. */
 export function abortError(signal: AbortSignal): KindredError {
   return signal.reason instanceof KindredError

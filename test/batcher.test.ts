@@ -348,6 +348,30 @@ describe('the batcher', () => {
     expect(await hint(0.001)).toBe(30_000);
   });
 
+  it('refuses what would wait too long by the speed that the model has, one text as well as many, until the queue has emptied', async () => {
+    // By the first estimate a token has four characters: 100 tokens take 50 ms.
+    batcher = build(held.runner, { tokensPerMs: 2, limits: { ...limits, maxQueueMs: 99 } });
+    const long = (name: string): string => name.padEnd(400, 'x');
+    const taken = [batcher.embed(['first'], interactive)];
+    await settle();
+    // What is computed already, and what a call brings itself, doesn't count.
+    taken.push(batcher.embed(['a', 'b'].map(long), interactive));
+    for (const texts of [['c'], ['c', 'd', 'e']])
+      await expect(batcher.embed(texts, interactive)).rejects.toMatchObject({
+        code: 'OVERLOADED',
+        retryAfterMs: 100,
+      });
+    // Nobody waits longer for a text that is on its way.
+    taken.push(batcher.embed([long('a'), 'first'], interactive));
+    const imported = batcher.embed(['imported'], bulk);
+    await finishAll();
+    await Promise.all(taken);
+    expect(await imported).toEqual([alone('imported')]);
+    taken.push(batcher.embed(['c'], interactive));
+    await finishAll();
+    expect((await taken.at(-1))?.[0]).toEqual(alone('c'));
+  });
+
   it('lets bulk calls in as room comes free, in their order, and never refuses them', async () => {
     const large = batcher.embed(names('b', 50), bulk);
     const next = batcher.embed(['one more'], bulk);

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { EmbedPurpose } from '../embedding/embedder.js';
 
 /** Goes up with the format of keys or values, so that old and new processes share a server without reading each other's. */
@@ -23,5 +23,5 @@ function part(text: string): string {
 }
 
 function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('base64url');
+  return hash('sha256', text, 'base64url');
 }

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Span, context } from '@opentelemetry/api';
-import { KindredError } from '../errors.js';
+import { KindredError, overloaded } from '../errors.js';
 import { SPAN, type Telemetry } from '../telemetry.js';
 import { endBatchSpan, startBatchSpan } from './batch-span.js';
 import { type BulkShare, createBulkShare } from './bulk-share.js';
@@ -29,6 +29,8 @@ export interface BatcherOptions {
     readonly maxQueueTexts: number;
     /** Estimated tokens waiting in each lane at most; a single text fits into an empty lane whatever its length. */
     readonly maxQueueTokens: number;
+    /** Time that what waits in the interactive lane may take, in ms, for another call to be taken behind it. Default: any. */
+    readonly maxQueueMs?: number;
   };
   /** Shared by all models on the same workers; by default the model's own. */
   readonly bulkShare?: BulkShare;
@@ -56,7 +58,7 @@ export interface Batcher {
 }
 
 /** Callers that get their answers in one turn of the event loop. */
-const CALLERS_A_TURN = 4;
+const CALLERS_A_TURN = 2;
 
 /** Makes the batcher of a model. */
 export function createBatcher(options: BatcherOptions): Batcher {
@@ -67,6 +69,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   // The worker cuts it into session runs of maxBatchTexts at most: the more it has to choose from, the less padding.
   const part: BatchLimits = { maxTexts: Infinity, maxTokens: limits.bulkBatchTokens };
   const mostTokens = Math.max(limits.maxQueueTokens, maxTokens);
+  const { maxQueueMs = Infinity } = limits;
   const entries = new Map<string, Entry>();
   /** Oldest first. */
   const backlogs = new Set<Backlog>();
@@ -87,11 +90,16 @@ export function createBatcher(options: BatcherOptions): Batcher {
   };
   metrics.queueTexts.addCallback(observeQueue);
 
-  /** Throws OVERLOADED when the new ones among `texts` don't fit into the interactive lane. */
+  /** Throws OVERLOADED when the new ones among `texts` don't fit into the interactive lane, or would wait too long in it. */
   function admit(texts: readonly string[]): void {
     const { texts: waiting, tokens: waitingTokens } = lanes.interactive;
+    // What a call brings itself doesn't count: large or small, it waits for those before it.
+    const late =
+      (drain.waitFor(waitingTokens) ?? 0) > maxQueueMs ||
+      performance.now() - (lanes.interactive.oldest?.since ?? Infinity) > maxQueueMs;
     // Nearly always so, and cheap to see.
     if (
+      !late &&
       waiting + texts.length <= limits.maxQueueTexts &&
       waitingTokens + texts.length * maxTokens <= mostTokens
     )
@@ -106,14 +114,13 @@ export function createBatcher(options: BatcherOptions): Batcher {
       tokens += estimate.of(text);
     }
     if (fresh.size === 0) return;
-    if (waiting + fresh.size <= limits.maxQueueTexts && waitingTokens + tokens <= mostTokens) return;
+    if (!late && waiting + fresh.size <= limits.maxQueueTexts && waitingTokens + tokens <= mostTokens) return;
     const alone = fresh.size > limits.maxQueueTexts || tokens > mostTokens;
-    throw new KindredError(
-      'OVERLOADED',
+    throw overloaded(
       alone
         ? `more texts at once than may wait for the model version ${model}: send fewer`
         : `too many texts wait for the model version ${model}`,
-      { retryAfterMs: drain.timeFor(waitingTokens) },
+      drain.timeFor(waitingTokens),
     );
   }
 

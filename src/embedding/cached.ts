@@ -50,10 +50,13 @@ export function createCachedEmbedder({ inner, cache, limits, telemetry }: Cached
     const keys = [...fresh.keys()];
     const abort = new AbortController();
     const answers = answer(keys, [...fresh.values()], { purpose, lane, signal: abort.signal });
+    let landed = false;
     const land = (): void => {
+      landed = true;
       for (const key of keys) if (flights.get(key)?.group === group) flights.delete(key);
     };
     const drop = (): void => {
+      if (landed) return;
       // Nobody may join what is being dropped.
       land();
       abort.abort();

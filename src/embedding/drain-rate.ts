@@ -1,8 +1,10 @@
-/** How fast a queue empties, for telling clients when to come back. */
+/** How fast a queue empties, for refusing what would wait too long and telling its clients when to come back. */
 export interface DrainRate {
   /** Takes note of a batch of `tokens` that took `ms` while `parallel` batches ran. */
   learn(tokens: number, ms: number, parallel: number): void;
-  /** Time that `tokens` will take, in ms, between 100 ms and 30 s. */
+  /** Time that `tokens` will take, in ms; undefined before anything is known. */
+  waitFor(tokens: number): number | undefined;
+  /** When a client should come back behind `tokens`, in ms: between 100 ms and 30 s. */
   timeFor(tokens: number): number;
 }
 
@@ -21,6 +23,7 @@ export function createDrainRate(first?: number): DrainRate {
       const sample = (tokens * Math.max(1, parallel)) / Math.max(ms, 0.01);
       rate = rate === undefined ? sample : rate + NEWEST * (sample - rate);
     },
+    waitFor: (tokens) => (rate === undefined ? undefined : tokens / rate),
     timeFor: (tokens) =>
       rate === undefined ? UNKNOWN_MS : Math.round(Math.min(MOST_MS, Math.max(LEAST_MS, tokens / rate))),
   };

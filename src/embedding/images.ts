@@ -1,6 +1,6 @@
 import type { EmbeddingCache } from '../cache/tiers.js';
 import type { Config } from '../config.js';
-import { KindredError } from '../errors.js';
+import { overloaded } from '../errors.js';
 import type { Bundle } from '../models/bundle.js';
 import type { Telemetry } from '../telemetry.js';
 import { createBatcher } from './batcher.js';
@@ -98,9 +98,7 @@ export function createImageEmbedder(options: ImageEmbedderOptions): ImageEmbedde
     const fresh = new Map(images.map(({ digest, bytes }) => [digest, held.has(digest) ? 0 : bytes.length]));
     const bytes = [...fresh.values()].reduce((sum, length) => sum + length, 0);
     if (bytes > 0 && heldBytes + bytes > maxQueueBytes)
-      throw new KindredError('OVERLOADED', `too many images wait for the model version ${id}`, {
-        retryAfterMs: 1_000,
-      });
+      throw overloaded(`too many images wait for the model version ${id}`, 1_000);
   }
 
   return {

@@ -1,7 +1,7 @@
 import { context } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Config } from '../config.js';
-import { KindredError } from '../errors.js';
+import { KindredError, overloaded } from '../errors.js';
 import type { App } from './app.js';
 import { startDeadline } from './deadline.js';
 import type { RequestFacts } from './scope.js';
@@ -36,9 +36,7 @@ export function createAdmission({ config, observation }: AdmissionOptions): Admi
 
   const check = (): void => {
     if (inFlight.size < config.maxInFlight) return;
-    throw new KindredError('OVERLOADED', 'The server is answering as many requests as it can.', {
-      retryAfterMs: 1_000,
-    });
+    throw overloaded('The server is answering as many requests as it can.', 1_000);
   };
 
   return {

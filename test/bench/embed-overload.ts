@@ -1,28 +1,44 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readFileSync } from 'node:fs';
 import { type EmbedBench, embedBody } from './embed-common.js';
-import { load } from './load.js';
+import { load, offer } from './load.js';
 import { report } from './report.js';
 
 const SECONDS = Number(process.env.BENCH_OVERLOAD_SECONDS ?? 60);
-/** Connections at full capacity, and those that offer ten times as much. */
-const FULL = 64;
+/** Texts, and as many connections as one worker of two cores serves without refusing any. */
+const CASES = [
+  { kind: 'short', name: 'texts of 4-12 words', connections: 128 },
+  { kind: 'mixed', name: 'texts of 6-120 tokens', connections: 32 },
+] as const;
+/** How many times the requests of full capacity are offered, by so many connections. */
+const TIMES = 10;
 const FLOOD = 640;
 
-/** Full capacity, then ten times the connections, each asking again as soon as it is refused; then full capacity again. */
-export async function benchOverload({ server, texts }: EmbedBench): Promise<void> {
-  const asked = { path: '/embed/v2', body: () => embedBody(texts.short()) };
-  await load(server, { ...asked, connections: FULL, seconds: 3 });
-  const full = await load(server, { ...asked, connections: FULL, seconds: 15 });
+/** Full capacity, then ten times as many requests a second, whatever becomes of them; then a little again. */
+export async function benchOverload(bench: EmbedBench): Promise<void> {
+  for (const each of CASES) await overload(bench, each);
+}
+
+async function overload({ server, texts }: EmbedBench, each: (typeof CASES)[number]): Promise<void> {
+  const { connections } = each;
+  const asked = { path: '/embed/v2', body: () => embedBody(texts[each.kind]()) };
+  await load(server, { ...asked, connections, seconds: 3 });
+  const full = await load(server, { ...asked, connections, seconds: 15 });
   const before = residentMB(server.pid);
-  const flood = await load(server, { ...asked, connections: FLOOD, seconds: SECONDS });
+  const flood = await offer(server, {
+    ...asked,
+    connections: FLOOD,
+    rate: TIMES * full.rps,
+    seconds: SECONDS,
+  });
   const after = residentMB(server.pid);
   await sleep(2_000);
   const again = await load(server, { ...asked, connections: 1, seconds: 3 });
-  const common = { bench: 'embed', against: `${FULL} connections` };
+  const name = `${each.name}, ${TIMES} times the load for ${SECONDS} s`;
+  const common = { bench: 'embed', against: `full capacity, ${connections} connections` };
   report({
     ...common,
-    name: `${FLOOD} connections for ${SECONDS} s: answered`,
+    name: `${name}: answered`,
     value: flood.rps,
     unit: 'texts/s',
     baseline: full.rps,
@@ -30,12 +46,13 @@ export async function benchOverload({ server, texts }: EmbedBench): Promise<void
     offeredPerSecond: Math.round((flood.rps * SECONDS + flood.refused) / SECONDS),
     refused: flood.refused,
     refusedP99Ms: flood.refusedP99,
+    refusedAtFull: full.refused,
     errors: flood.errors,
     rssMB: [before, after],
   });
   report({
     ...common,
-    name: `${FLOOD} connections for ${SECONDS} s: p99 of those answered`,
+    name: `${name}: p99 of those answered`,
     value: flood.p99,
     unit: 'ms',
     baseline: full.p99,
@@ -43,7 +60,7 @@ export async function benchOverload({ server, texts }: EmbedBench): Promise<void
   });
   report({
     ...common,
-    name: '2 s later, 1 connection: p95',
+    name: `${name}: p95 of 1 connection 2 s later`,
     value: again.p95,
     unit: 'ms',
     errors: again.errors + again.refused,

@@ -5,6 +5,7 @@ import { startServer } from '../server-process.js';
 import { openBareSession } from './bare-session.js';
 import { benchBulk } from './embed-bulk.js';
 import { type EmbedBench, embedBody } from './embed-common.js';
+import { benchInfinity } from './embed-infinity.js';
 import { benchOverload } from './embed-overload.js';
 import { benchPeers } from './embed-peers.js';
 import { eventLoopDelayMs, load, percentile } from './load.js';
@@ -14,19 +15,23 @@ import { openTexts } from './texts.js';
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 20);
 /** Connections that keep a server of two cores busy. */
 const FULL = 64;
+/** Texts of one request, as in the comparison with peers in facts/peers.md. */
+const SEVERAL = 16;
 
 const PARTS: Record<string, (bench: EmbedBench) => Promise<void>> = {
   throughput: benchThroughput,
+  several: benchSeveral,
   mixed: benchMixed,
   latency: benchLatency,
   peers: benchPeers,
+  infinity: benchInfinity,
   overload: benchOverload,
   bulk: benchBulk,
 };
 
 /**
  * `npm run bench -- embed [PART ...]`: v2 on CPU through `POST /embed/v2`, every text asked once, so that nothing comes from the cache;
- * against bare onnxruntime in the same run. Parts: throughput, mixed, latency, peers, overload, bulk; all of them without one.
+ * against bare onnxruntime in the same run. Parts: throughput, several, mixed, latency, peers, infinity, overload, bulk; all of them without one.
  */
 export async function benchEmbed(parts: readonly string[]): Promise<void> {
   const unknown = parts.find((part) => !(part in PARTS));
@@ -78,6 +83,31 @@ async function benchThroughput({ server, bare, texts }: EmbedBench): Promise<voi
     errors: figure.errors + figure.refused,
     eventLoopDelayP99Ms: delay,
     eventLoopTarget: '< 5 ms',
+  });
+}
+
+/** As a client that has several texts asks: the cost of HTTP is shared by them. */
+async function benchSeveral({ server, bare, texts }: EmbedBench): Promise<void> {
+  const many = (): string[] => Array.from({ length: SEVERAL }, texts.short);
+  const body = (): string => JSON.stringify({ inputs: many(), encoding: 'base64' });
+  const asked = { path: '/embed/v2', connections: 16, body };
+  await load(server, { ...asked, seconds: 3 });
+  const figure = await load(server, { ...asked, seconds: SECONDS });
+  const sample = Array.from({ length: 4_000 }, texts.short).map(bare.encode);
+  const { cpu } = await bare.loop(
+    sample.sort((a, b) => a.length - b.length),
+    32,
+  );
+  report({
+    bench: 'embed',
+    name: `${SEVERAL} texts of 4-12 words a request, ${asked.connections} connections`,
+    value: (SEVERAL * 1_000) / figure.cpuMs,
+    unit: 'texts/CPU-s',
+    baseline: sample.length / cpu,
+    against: 'bare onnxruntime loop, sorted, batches of 32, whole process',
+    textsPerSecond: Math.round(SEVERAL * figure.rps),
+    p95Ms: figure.p95,
+    errors: figure.errors + figure.refused,
   });
 }
 

@@ -1,12 +1,14 @@
 /** `npm run bench -- NAME`: one JSON line a figure, beside a baseline of the same run. */
 import { hasData } from './data.js';
 import { benchEmbed } from './embed.js';
+import { benchEmbedGpu } from './embed-gpu.js';
 import { benchImport } from './import.js';
 import { benchSearch } from './search.js';
 import { benchTokenize } from './tokenize.js';
 
 const BENCHES: Record<string, (parts: readonly string[]) => Promise<void>> = {
   embed: benchEmbed,
+  'embed-gpu': benchEmbedGpu,
   import: benchImport,
   search: benchSearch,
   tokenize: benchTokenize,

@@ -1,4 +1,6 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import autocannon from 'autocannon';
+import { Pool } from 'undici';
 import { type RunningServer, cpuSeconds } from '../server-process.js';
 
 export interface LoadOptions {
@@ -8,6 +10,9 @@ export interface LoadOptions {
   /** The JSON body of the next request. */
   readonly body: () => string;
 }
+
+/** A server and the process whose CPU counts. */
+type Target = Pick<RunningServer, 'url' | 'pid'>;
 
 /** What a load came to. */
 export interface Load {
@@ -28,14 +33,8 @@ export interface Load {
 }
 
 /** Puts a closed loop of POST requests on a server: each connection asks again as soon as it is answered. */
-export async function load(
-  server: RunningServer,
-  { path, connections, seconds, body }: LoadOptions,
-): Promise<Load> {
-  const cpu = cpuSeconds(server.pid);
-  const times: number[] = [];
-  const refusals: number[] = [];
-  let others = 0;
+export async function load(server: Target, { path, connections, seconds, body }: LoadOptions): Promise<Load> {
+  const tally = startTally(server);
   const options: autocannon.Options = {
     url: `${server.url}${path}`,
     connections,
@@ -51,22 +50,75 @@ export async function load(
     });
     // autocannon's own percentiles have no 95th, and mix refusals in.
     run.on('response', (_client, status, _bytes, milliseconds) => {
+      tally.add(status, milliseconds);
+    });
+  });
+  return tally.end(result.duration, result.errors);
+}
+
+/**
+ * Puts `rate` POST requests a second on a server, evenly and whatever becomes of them, over `connections` connections: an open loop. A
+ * request that finds no connection free waits for one, and that counts. (autocannon's own rate sends a second's requests all at once.)
+ */
+export async function offer(
+  server: Target,
+  { path, connections, seconds, body, rate }: LoadOptions & { readonly rate: number },
+): Promise<Load> {
+  const pool = new Pool(server.url, { connections });
+  const tally = startTally(server);
+  const headers = { 'content-type': 'application/json' };
+  const ask = async (): Promise<void> => {
+    const start = performance.now();
+    try {
+      const answer = await pool.request({ path, method: 'POST', headers, body: body() });
+      await answer.body.dump();
+      tally.add(answer.statusCode, performance.now() - start);
+    } catch {
+      tally.add(0, performance.now() - start);
+    }
+  };
+  const start = performance.now();
+  const asked: Promise<void>[] = [];
+  for (let elapsed = 0; elapsed < seconds * 1_000; elapsed = performance.now() - start) {
+    while (asked.length < (rate * elapsed) / 1_000) asked.push(ask());
+    await sleep(1);
+  }
+  const load = tally.end(seconds, 0);
+  await Promise.all(asked);
+  await pool.close();
+  return load;
+}
+
+/** Counts answers by status and time until it is ended. */
+function startTally({ pid }: Target): {
+  add(status: number, milliseconds: number): void;
+  end(seconds: number, errors: number): Load;
+} {
+  const cpu = cpuSeconds(pid);
+  const times: number[] = [];
+  const refusals: number[] = [];
+  let others = 0;
+  return {
+    add: (status, milliseconds) => {
       if (status === 200) times.push(milliseconds);
       else if (status === 429) refusals.push(milliseconds);
       else others += 1;
-    });
-  });
-  times.sort((a, b) => a - b);
-  refusals.sort((a, b) => a - b);
-  return {
-    rps: times.length / result.duration,
-    p50: percentile(times, 0.5),
-    p95: percentile(times, 0.95),
-    p99: percentile(times, 0.99),
-    cpuMs: ((cpuSeconds(server.pid) - cpu) * 1000) / times.length,
-    refused: refusals.length,
-    refusedP99: percentile(refusals, 0.99),
-    errors: result.errors + others,
+    },
+    end: (seconds, errors) => {
+      const cpuMs = ((cpuSeconds(pid) - cpu) * 1000) / times.length;
+      times.sort((a, b) => a - b);
+      refusals.sort((a, b) => a - b);
+      return {
+        rps: times.length / seconds,
+        p50: percentile(times, 0.5),
+        p95: percentile(times, 0.95),
+        p99: percentile(times, 0.99),
+        cpuMs,
+        refused: refusals.length,
+        refusedP99: percentile(refusals, 0.99),
+        errors: errors + others,
+      };
+    },
   };
 }
 

@@ -1,5 +1,5 @@
 import { type IPolicy, BulkheadRejectedError, bulkhead } from 'cockatiel';
-import { KindredError, badInput, throwIfAborted } from '../../errors.js';
+import { type KindredError, badInput, overloaded, throwIfAborted } from '../../errors.js';
 import { SPAN, type Telemetry, withSpan } from '../../telemetry.js';
 import { isPublicAddress } from './address.js';
 import { type DialOptions, download } from './download.js';
@@ -76,9 +76,7 @@ export function createImageFetch(options: FetchOptions): FetchImage {
     } catch (error) {
       throwIfAborted(signal);
       if (error instanceof BulkheadRejectedError)
-        return new KindredError('OVERLOADED', 'too many images wait to be fetched', {
-          retryAfterMs: timeoutMs,
-        });
+        return overloaded('too many images wait to be fetched', timeoutMs);
       return badUrl();
     }
   };
