@@ -207,7 +207,7 @@ describe('a pool of one worker', () => {
     await rm(folder, { recursive: true });
   });
 
-  it('answers with one model while a second one loads, and with both afterwards', async () => {
+  it('X8: answers with one model while a second one loads slowly, and with both afterwards', async () => {
     const marker = join(folder, 'go');
     let stands = false;
     const second = createLocalEmbedder({ bundle: await held('second', marker), pool, config, telemetry });

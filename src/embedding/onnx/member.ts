@@ -53,14 +53,16 @@ export function createMember(options: MemberOptions): Member {
   const jobs: { start: () => void; refuse: (error: Error) => void }[] = [];
   /** Threads that will take the current one's place. */
   const spares = new Set<ModelThread>();
+  /** Models whose loading ended threads, more than one in a row: the next one does without them, or it would never serve the others. */
+  const fatal = new Set<string>();
   let state: 'starting' | 'busy' | 'free' | 'closed' = 'starting';
   let failures = 0;
   let timer: NodeJS.Timeout | undefined;
   let reload: NodeJS.Timeout | undefined;
-  let current = start();
+  let current = start(false);
 
-  function start(): ModelThread {
-    const started = startModelThread(options.thread, (reason) => {
+  function start(hurried: boolean): ModelThread {
+    const started = startModelThread({ ...options.thread, hurried }, (reason) => {
       onGone(started, reason);
     });
     void prepare(started);
@@ -93,18 +95,28 @@ export function createMember(options: MemberOptions): Member {
   /** Loads what the thread lacks. A model that it refuses is missing on it and tried again later; the others still serve. */
   async function loadAll(into: ModelThread): Promise<void> {
     for (const bundle of options.bundles()) {
+      const { id } = bundle.manifest;
+      if (fatal.has(id) && !into.models.has(id)) {
+        reloadLater();
+        continue;
+      }
       try {
         await loadInto(into, bundle);
       } catch (error) {
-        if (error instanceof ThreadGone) throw error;
+        if (error instanceof ThreadGone) {
+          if (failures > 0) fatal.add(id);
+          throw error;
+        }
         options.onFault(error instanceof Error ? error.message : String(error));
         reloadLater();
       }
     }
   }
 
-  function loadInto(into: ModelThread, bundle: Bundle): Promise<void> {
-    return into.load(bundle, options.settings, options.tuning(bundle.manifest.id));
+  async function loadInto(into: ModelThread, bundle: Bundle): Promise<void> {
+    const { id } = bundle.manifest;
+    await into.load(bundle, options.settings, options.tuning(id));
+    fatal.delete(id);
   }
 
   function reloadLater(): void {
@@ -122,7 +134,8 @@ export function createMember(options: MemberOptions): Member {
     state = 'starting';
     const pause = failures === 0 ? 0 : Math.min(50 * 2 ** failures, LONGEST_PAUSE_MS);
     timer = setTimeout(() => {
-      current = start();
+      // One that fails to start is in no hurry any more, so that its trials cost the main thread nothing.
+      current = start(failures === 0);
     }, pause);
     options.onChange();
   }
@@ -200,7 +213,10 @@ export function createMember(options: MemberOptions): Member {
     load: (bundle) => exclusively(() => loadInto(current, bundle)),
     loadAside,
     askFree: (what) => exclusively(() => current.ask(what, LOAD_MS)),
-    unload: (model) => exclusively(() => current.unload(model)),
+    unload: (model) => {
+      fatal.delete(model);
+      return exclusively(() => current.unload(model));
+    },
     close: async () => {
       state = 'closed';
       clearTimeout(timer);

@@ -5,6 +5,12 @@ import type { SessionRun } from '../runner.js';
 import type { RunLimits } from './partition.js';
 import type { SessionSettings } from './session.js';
 
+/** What a worker is started with. */
+export interface WorkerData {
+  /** Whether callers wait for it: until its first batch it keeps the main thread's priority. */
+  readonly hurried?: boolean;
+}
+
 /** What the pool asks of a worker: one thing at a time, each answered by one message. */
 export type Request =
   /** Answered as soon as the thread stands. */

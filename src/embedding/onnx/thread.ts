@@ -1,5 +1,5 @@
 import { Worker } from 'node:worker_threads';
-import type { Reply, Request } from './messages.js';
+import type { Reply, Request, WorkerData } from './messages.js';
 
 /** Why a request got no reply: its thread crashed, left, or was ended because it hung. */
 export class ThreadGone extends Error {
@@ -14,7 +14,7 @@ export interface Thread {
   close(): Promise<void>;
 }
 
-export interface ThreadOptions {
+export interface ThreadOptions extends WorkerData {
   /** The module that it runs. */
   readonly url: URL;
   /** JavaScript heap at most, in MiB; a thread that needs more ends. */
@@ -25,8 +25,12 @@ export interface ThreadOptions {
 const CLOSE_MS = 2_000;
 
 /** Starts a thread. `onGone` runs once, when the thread has ended for whatever reason. */
-export function startThread({ url, heapMb }: ThreadOptions, onGone: (reason: string) => void): Thread {
+export function startThread(
+  { url, heapMb, hurried }: ThreadOptions,
+  onGone: (reason: string) => void,
+): Thread {
   const worker = new Worker(url, {
+    workerData: { hurried } satisfies WorkerData,
     // Flags of this process, such as a test runner's loader, are none of the built worker's business.
     execArgv: [],
     // Without a limit of its own, a worker out of memory takes the process with it.

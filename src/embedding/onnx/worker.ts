@@ -1,13 +1,23 @@
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { yieldToMainThread } from '../../yield-cores.js';
 import type { LoadedModel } from './loaded-model.js';
-import type { Reply, Request } from './messages.js';
+import type { Reply, Request, WorkerData } from './messages.js';
 import { SessionLost, loadModel } from './model.js';
 
 const port = parentPort;
 if (!port) throw new Error('expected to run as a worker thread');
 
-yieldToMainThread();
+// With the cores busy, a thread that yields takes seconds to start and load, and callers wait for one that replaces a lost one.
+let yields = (workerData as WorkerData).hurried !== true;
+if (yields) yieldToMainThread();
+
+/** Yields from the first batch on, or before a session starts threads of its own, which inherit the priority. */
+function yieldBefore(request: Request): void {
+  if (yields || request.type === 'ping') return;
+  if (request.type === 'load' && request.settings.threads === 1) return;
+  yields = true;
+  yieldToMainThread();
+}
 
 const models = new Map<string, LoadedModel>();
 
@@ -50,6 +60,7 @@ async function answer(request: Request): Promise<Reply> {
 }
 
 port.on('message', (request: Request) => {
+  yieldBefore(request);
   void answer(request)
     .catch((error: unknown): Reply => ({
       type: error instanceof SessionLost ? 'lost' : 'failed',
