@@ -184,7 +184,7 @@ export const configSchema = z.strictObject({
           'Estimated tokens waiting for one model at most, requests and imports each; more are OVERLOADED.',
         ),
       maxQueueMs: count
-        .default(500)
+        .default(750)
         .describe(
           'Time that the texts before a request may take to get to a worker, in ms, by the speed that the model has; a request that would wait longer is OVERLOADED, which keeps the latency of those that are taken. Imports wait.',
         ),

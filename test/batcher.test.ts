@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type Batcher, type BatcherOptions, createBatcher } from '../src/embedding/batcher.js';
 import type { EmbedOutcome } from '../src/embedding/embedder.js';
 import { createCachedEmbedder } from '../src/embedding/cached.js';
+import { createDrainRate } from '../src/embedding/drain-rate.js';
 import { createLane } from '../src/embedding/lane.js';
 import { partition } from '../src/embedding/onnx/partition.js';
 import { createRunCost } from '../src/embedding/onnx/run-cost.js';
@@ -599,12 +600,32 @@ describe('the spans of a batch', () => {
   });
 });
 
+describe('the speed of a queue', () => {
+  it('is that of batches side by side together, and idle time counts for nothing', () => {
+    const rate = createDrainRate();
+    expect(rate.waitFor(100)).toBeUndefined();
+    expect(rate.timeFor(100)).toBe(1_000);
+    // Two workers, each 100 tokens in 20 ms, by turns; then a second of rest, and again.
+    for (const from of [0, 1_000])
+      for (let at = from; at < from + 400; at += 10) rate.learn(100, at - 10, at + 10);
+    expect(rate.waitFor(1_000)).toBeCloseTo(100, 0);
+  });
+
+  it('starts from the first guess and forgets it', () => {
+    const rate = createDrainRate(2);
+    expect(rate.waitFor(1_000)).toBe(500);
+    for (let at = 0; at < 50; at++) rate.learn(40, at * 10, at * 10 + 10);
+    expect(rate.waitFor(1_000)).toBeCloseTo(250, 0);
+  });
+});
+
 describe('a lane', () => {
+  const bounds = fc.record({
+    maxTexts: fc.integer({ min: 1, max: 9 }),
+    maxTokens: fc.integer({ min: 1, max: 99 }),
+  });
+
   it('hands out each entry once, the oldest first, within the limits', () => {
-    const bounds = fc.record({
-      maxTexts: fc.integer({ min: 1, max: 9 }),
-      maxTokens: fc.integer({ min: 1, max: 99 }),
-    });
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 1, max: 60 }), { maxLength: 80 }), bounds, (lengths, most) => {
         const entries = lengths.map((tokens) => ({ tokens }));
@@ -622,6 +643,33 @@ describe('a lane', () => {
         }
         expect(waiting.size).toBe(0);
         expect(lane.take(most)).toEqual([]);
+      }),
+    );
+  });
+
+  it('lets none that came later go first while any is left of those that waited together', () => {
+    // A number arrives with that length; null takes a batch.
+    const events = fc.array(fc.oneof(fc.integer({ min: 1, max: 60 }), fc.constant(null)), { maxLength: 120 });
+    fc.assert(
+      fc.property(events, bounds, (steps, most) => {
+        const lane = createLane<{ tokens: number }>(50);
+        let together = new Set<{ tokens: number }>();
+        const later = new Set<{ tokens: number }>();
+        for (const tokens of steps) {
+          if (tokens !== null) {
+            const entry = { tokens };
+            lane.add(entry);
+            later.add(entry);
+            continue;
+          }
+          if (together.size === 0) {
+            together = new Set(later);
+            later.clear();
+          }
+          const batch = lane.take(most);
+          for (const entry of batch) together.delete(entry);
+          if (batch.some((entry) => later.delete(entry))) expect(together.size).toBe(0);
+        }
       }),
     );
   });

@@ -80,7 +80,6 @@ export function createBatcher(options: BatcherOptions): Batcher {
     bulkTexts: () => lanes.bulk.texts,
   });
   const running = new Set<Promise<void>>();
-  let computing = 0;
   let acquiring = false;
   let closed = false;
 
@@ -247,7 +246,6 @@ export function createBatcher(options: BatcherOptions): Batcher {
     const span = startBatchSpan(telemetry, model, batch.length, [...callers]);
     const start = performance.now();
     turn.started(lane);
-    computing += 1;
     const abort = new AbortController();
     const underway: Underway = { entries: batch, wanted: batch.length, abort };
     for (const entry of batch) entry.batch = underway;
@@ -256,11 +254,10 @@ export function createBatcher(options: BatcherOptions): Batcher {
       const failure = unavailable(model, 'failed on the batch', error);
       return { outcomes: batch.map(() => failure), sessions: [], tokenizeMs: 0 };
     });
-    const ms = performance.now() - start;
+    const end = performance.now();
     turn.ended(lane);
     endBatchSpan(telemetry, span, result);
-    record(batch, result, ms);
-    computing -= 1;
+    record(batch, result, start, end);
     // A few callers a turn of the event loop: what they all do next would block it for milliseconds when it came in one go.
     let answered = 0;
     for (const [index, entry] of batch.entries()) {
@@ -271,7 +268,12 @@ export function createBatcher(options: BatcherOptions): Batcher {
     }
   }
 
-  function record(batch: readonly Entry[], { outcomes, sessions }: BatchResult, ms: number): void {
+  function record(
+    batch: readonly Entry[],
+    { outcomes, sessions }: BatchResult,
+    start: number,
+    end: number,
+  ): void {
     let estimated = 0;
     for (const [index, { text, tokens }] of batch.entries()) {
       const outcome = outcomes[index];
@@ -280,8 +282,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
       if (outcome && !(outcome instanceof KindredError) && !outcome.truncated && outcome.tokens > 0)
         estimate.learn(text, outcome.tokens);
     }
-    drain.learn(estimated, ms, computing);
-    metrics.batchDuration.record(ms / 1000, { model });
+    drain.learn(estimated, start, end);
+    metrics.batchDuration.record((end - start) / 1000, { model });
     metrics.batchTexts.record(batch.length, { model });
     const tokens = sessions.reduce((sum, session) => sum + session.tokens, 0);
     if (tokens > 0) metrics.batchTokens.record(tokens, { model });

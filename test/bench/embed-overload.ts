@@ -7,8 +7,8 @@ import { report } from './report.js';
 const SECONDS = Number(process.env.BENCH_OVERLOAD_SECONDS ?? 60);
 /** Texts, and as many connections as one worker of two cores serves without refusing any. */
 const CASES = [
-  { kind: 'short', name: 'texts of 4-12 words', connections: 128 },
-  { kind: 'mixed', name: 'texts of 6-120 tokens', connections: 32 },
+  { kind: 'short', name: 'texts of 4-12 words', connections: 256 },
+  { kind: 'mixed', name: 'texts of 6-120 tokens', connections: 64 },
 ] as const;
 /** How many times the requests of full capacity are offered, by so many connections. */
 const TIMES = 10;
