@@ -116,6 +116,11 @@ export const configSchema = z.strictObject({
         .nullable()
         .default(null)
         .describe('The version on trial, under the alias `candidate`.'),
+      startMs: count
+        .default(30_000)
+        .describe(
+          'Time that the start waits for the versions, in ms: a slow disk must not keep the others from serving. A slower version is LOADING until it is loaded.',
+        ),
     })
     .prefault({}),
   embedding: z

@@ -1,5 +1,5 @@
 import { pino } from 'pino';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Catalogue } from '../src/catalogue/catalogue.js';
 import { KindredError } from '../src/errors.js';
 import type { ModelRegistry } from '../src/models/model-version.js';
@@ -56,6 +56,62 @@ describe('a registry', () => {
       );
     },
   );
+
+  it('X8: serves without a version that is slow to load, which is LOADING until it joins', async () => {
+    let finish: (() => void) | undefined;
+    const slow = new Promise<void>((resolve) => (finish = resolve));
+    registry = await createRegistry({
+      versions: ['v1', 'slow'],
+      stable: 'v1',
+      candidate: null,
+      catalogue: CATALOGUE,
+      store: createMemoryStore(),
+      load: async (id) => {
+        if (id === 'slow') await slow;
+        return { name: id, embedder: createFakeEmbedder({ id }) };
+      },
+      log: pino({ level: 'silent' }),
+      startMs: 1,
+    });
+    const health = (): string[] => registry?.versions().map((version) => version.health) ?? [];
+    await vi.waitFor(() => {
+      expect(health()).toEqual(['READY', 'LOADING']);
+    });
+    expect(registry.ready()).toBe(false);
+    expect(() => registry?.resolve('slow')).toThrow(
+      expect.objectContaining({ code: 'MODEL_VERSION_UNAVAILABLE' }) as KindredError,
+    );
+    finish?.();
+    await vi.waitFor(() => {
+      expect(health()).toEqual(['READY', 'READY']);
+    });
+    expect(registry.resolve('slow').version.id).toBe('slow');
+  });
+
+  it('X8: closes a version that is loaded only after the registry was closed', async () => {
+    const closed = vi.fn(() => Promise.resolve());
+    let finish: (() => void) | undefined;
+    const slow = new Promise<void>((resolve) => (finish = resolve));
+    const embedder = createFakeEmbedder({ id: 'slow' });
+    const late = await createRegistry({
+      versions: ['slow'],
+      stable: 'slow',
+      candidate: null,
+      catalogue: CATALOGUE,
+      store: createMemoryStore(),
+      load: async (id) => {
+        await slow;
+        return { name: id, embedder: { ...embedder, close: closed } };
+      },
+      log: pino({ level: 'silent' }),
+      startMs: 1,
+    });
+    await late.close();
+    finish?.();
+    await vi.waitFor(() => {
+      expect(closed).toHaveBeenCalledOnce();
+    });
+  });
 
   it('X8: refuses a version whose bundle is broken by name while the others serve', async () => {
     const models = await open(createMemoryStore(), ['v1']);

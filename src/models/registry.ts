@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { type Catalogue, indexedFields } from '../catalogue/catalogue.js';
 import type { Embedder } from '../embedding/embedder.js';
@@ -23,6 +24,8 @@ export interface RegistryOptions {
   readonly log: Logger;
   /** Time before a version that failed is tried again, in ms: a store may come up after the gateway. Default 3,000. */
   readonly retryMs?: number;
+  /** Time to wait for the versions, in ms; a slower one joins once it is loaded. Default: as long as it takes. */
+  readonly startMs?: number;
   /** Puts something before each collection, e.g. the coalescing of searches. */
   readonly wrap?: (collection: Collection) => Collection;
 }
@@ -42,11 +45,11 @@ const ALIASES: Readonly<Record<string, 'stable' | 'candidate'>> = {
 };
 
 /**
- * Loads every version side by side and answers as soon as each has been tried once. A version that fails is refused by name while
+ * Loads every version side by side and answers as soon as each has been tried once, or `startMs` have passed. A version that fails is refused by name while
  * the others serve, and is tried again until it loads or the registry closes.
  */
 export async function createRegistry(options: RegistryOptions): Promise<ModelRegistry> {
-  const { catalogue, store, log, retryMs = 3_000 } = options;
+  const { catalogue, store, log, retryMs = 3_000, startMs } = options;
   const slots = new Map<string, Slot>(
     options.versions.map((id) => [id, { id, model: null, collection: null, fault: null }]),
   );
@@ -56,6 +59,11 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
   const loadSlot = async (slot: Slot): Promise<void> => {
     try {
       slot.model ??= await options.load(slot.id);
+      // Nobody else will close what came too late.
+      if (closed) {
+        await slot.model.embedder.close();
+        return;
+      }
       const collection = await store.open(collectionSpec(catalogue, slot.id, slot.model.embedder));
       slot.collection = options.wrap?.(collection) ?? collection;
       slot.fault = null;
@@ -65,6 +73,7 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       if (degraded !== undefined)
         log.warn({ version: slot.id, provider, reason: degraded }, 'model version degraded');
     } catch (error) {
+      if (closed) return;
       const reason = error instanceof Error ? error.message : String(error);
       // The same fault again is no news.
       if (slot.fault !== reason) log.error({ version: slot.id, reason }, 'model version refused');
@@ -83,7 +92,10 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
     timers.add(timer);
   };
 
-  await Promise.all([...slots.values()].map(loadSlot));
+  const loading = Promise.all([...slots.values()].map(loadSlot));
+  await (startMs === undefined ? loading : Promise.race([loading, sleep(startMs, null, { ref: false })]));
+  for (const { id, fault, collection } of slots.values())
+    if (fault === null && collection === null) log.warn({ version: id }, 'model version still loading');
 
   const roleOf = (id: string): ModelRole =>
     id === options.stable ? 'STABLE' : id === options.candidate ? 'CANDIDATE' : 'IDLE';

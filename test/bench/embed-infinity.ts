@@ -79,10 +79,12 @@ function summary({ rps, p50, p95, cpuMs, errors, refused }: Load): Record<string
 }
 
 async function ready(url: string, child: ChildProcess): Promise<void> {
-  for (const end = performance.now() + START_MS; performance.now() < end; await sleep(500)) {
+  const end = performance.now() + START_MS;
+  while (performance.now() < end) {
     if (child.exitCode !== null) throw new Error(`Infinity exited with ${child.exitCode}`);
     const answer = await fetch(`${url}/health`).catch(() => undefined);
     if (answer?.ok === true) return;
+    await sleep(500);
   }
   throw new Error(`Infinity was not ready within ${START_MS} ms`);
 }
