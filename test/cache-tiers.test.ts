@@ -39,6 +39,50 @@ describe.skipIf(noRedis)(`with redis-server${noRedis === undefined ? '' : ` (${n
     };
   });
 
+  describe('a Redis tier behind a password', () => {
+    let server: Redis;
+    const entry = { key: 'kindred:k', value: 'v' };
+    const open = (login: string): CacheTier =>
+      createRemoteTier({
+        ...patient,
+        store: createRedisStore(`redis://${login}127.0.0.1:${String(server.port)}`),
+      });
+    beforeAll(async () => {
+      const acl = ['--user', 'kindred', 'on', '+@all', '~kindred:*', '>s3cret/@'];
+      server = await startRedis('--requirepass', 'p@ss', ...acl);
+    });
+    afterAll(() => server.close());
+
+    it.each(['default:p%40ss@', ':p%40ss@', 'kindred:s3cret%2F%40@'])(
+      'keeps and gives back as the user of the URL %s',
+      async (login) => {
+        const tier = open(login);
+        await vi.waitFor(async () => {
+          expect(await tier.stats()).toMatchObject({ reachable: true });
+        });
+        await tier.setMany([entry]);
+        await tier.flush();
+        expect(await tier.getMany([entry.key], 100)).toEqual(['v']);
+        await tier.close();
+      },
+    );
+
+    it.each(['', ':wrong@', 'nobody:p%40ss@'])(
+      'is not reachable with the login %j, which no error quotes',
+      async (login) => {
+        const tier = open(login);
+        let failure: unknown;
+        await vi.waitFor(async () => {
+          failure = await tier.getMany([entry.key], 100).catch((error: unknown) => error);
+          expect(String(failure)).toMatch(/NOAUTH|WRONGPASS/);
+        });
+        expect(String(failure)).not.toMatch(/wrong|p@ss|p%40ss/);
+        expect(await tier.stats()).toMatchObject({ reachable: false });
+        await tier.close();
+      },
+    );
+  });
+
   describe('a Redis tier', () => {
     let server: Redis;
     let proxy: FaultyProxy;

@@ -1,11 +1,11 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../../src/package-root.js';
+import { freePort } from '../daemon.js';
 import { pythonOf } from '../python.js';
 import { type EmbedBench, embedBody } from './embed-common.js';
 import { type Load, load } from './load.js';
@@ -87,13 +87,4 @@ async function ready(url: string, child: ChildProcess): Promise<void> {
     await sleep(500);
   }
   throw new Error(`Infinity was not ready within ${START_MS} ms`);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as { port: number };
-  server.close();
-  await once(server, 'close');
-  return port;
 }
