@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { SpanKind, context, trace } from '@opentelemetry/api';
@@ -371,6 +372,28 @@ describe('the batcher', () => {
     taken.push(batcher.embed(['c'], interactive));
     await finishAll();
     expect((await taken.at(-1))?.[0]).toEqual(alone('c'));
+  });
+
+  it('does not take the speed of single texts, while nothing else waits, for that of full batches', async () => {
+    batcher = build(held.runner, { tokensPerMs: 2, limits: { ...limits, maxQueueMs: 120 } });
+    // A token each, far slower than two a millisecond.
+    for (const text of names('s', 10)) {
+      const single = batcher.embed([text], interactive);
+      await sleep(5);
+      await finishAll();
+      await single;
+    }
+    const burst = [batcher.embed(['first'], interactive)];
+    await settle();
+    burst.push(
+      batcher.embed(
+        ['a', 'b'].map((name) => name.padEnd(400, 'x')),
+        interactive,
+      ),
+    );
+    burst.push(batcher.embed(['c'], interactive));
+    await finishAll();
+    expect((await Promise.all(burst)).at(-1)).toEqual([alone('c')]);
   });
 
   it('lets bulk calls in as room comes free, in their order, and never refuses them', async () => {

@@ -34,7 +34,7 @@ export interface BatcherOptions {
   };
   /** Shared by all models on the same workers; by default the model's own. */
   readonly bulkShare?: BulkShare;
-  /** Tokens that one worker computes in a millisecond, where that is known: the first guess of how fast the queue empties. */
+  /** Tokens that all workers compute in a millisecond, where that is known: the first guess of how fast the queue empties. */
   readonly tokensPerMs?: number | undefined;
   readonly telemetry: Telemetry;
 }
@@ -282,7 +282,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
       if (outcome && !(outcome instanceof KindredError) && !outcome.truncated && outcome.tokens > 0)
         estimate.learn(text, outcome.tokens);
     }
-    drain.learn(estimated, start, end);
+    // Only while more waits: one text alone, or one worker of many, tells nothing of what full batches in all of them would do.
+    if (queued() > 0) drain.learn(estimated, start, end);
     metrics.batchDuration.record((end - start) / 1000, { model });
     metrics.batchTexts.record(batch.length, { model });
     const tokens = sessions.reduce((sum, session) => sum + session.tokens, 0);

@@ -10,6 +10,7 @@ import type { Embedder } from './embedder.js';
 import { createImageEmbedder } from './images.js';
 import { tokensPerMsOf } from './onnx/calibration.js';
 import type { OnnxPool } from './onnx/pool.js';
+import { workerCount } from './onnx/providers.js';
 
 export interface LocalEmbedderOptions {
   readonly bundle: Bundle;
@@ -32,7 +33,8 @@ export async function createLocalEmbedder(options: LocalEmbedderOptions): Promis
   const runner = pool.runner(bundle);
   const limits = { ...config.embedding, ...tuning };
   const { bulkShare } = pool;
-  const tokensPerMs = tokensPerMsOf(tuning);
+  const perWorker = tokensPerMsOf(tuning);
+  const tokensPerMs = perWorker && perWorker * workerCount(config.embedding);
   const batcher = createBatcher({ model: id, maxTokens, runner, limits, bulkShare, tokensPerMs, telemetry });
   const images = imageOf(manifest) && createImageEmbedder({ bundle, pool, config, cache, telemetry });
   const inner: Embedder = {
