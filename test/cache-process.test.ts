@@ -11,7 +11,7 @@ import { packageRoot } from '../src/package-root.js';
 import { asEmbedding, cosine } from './conformance/embedder.js';
 import { skipWithout } from './daemon.js';
 import { type Redis, startRedis } from './redis.js';
-import { type RunningServer, startServer } from './server-process.js';
+import { type RunningServer, isGone, startServer } from './server-process.js';
 import { serving } from './serving.js';
 
 const V1 = packageRoot('deploy/models/v1');
@@ -38,14 +38,6 @@ describe.skipIf(skip)(
         'embedding.threads': '1',
         'cache.url': redis.url,
       });
-    const isGone = (pid: number): boolean => {
-      try {
-        process.kill(pid, 0);
-        return false;
-      } catch {
-        return true;
-      }
-    };
     const embed = async (server: RunningServer, texts: readonly string[]): Promise<number[][]> => {
       const query =
         'query ($inputs: [EmbedInput!]!) { embed(inputs: $inputs) { ... on Embedding { vector } } }';

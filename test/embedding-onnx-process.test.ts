@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
-import { type RunningServer, startServer } from './server-process.js';
+import { type RunningServer, isGone, startServer } from './server-process.js';
 
 const LINUX = process.platform === 'linux';
 
@@ -25,14 +25,6 @@ describe.skipIf(!LINUX)(
     };
     const search = (text: string): Promise<unknown> =>
       ask('query ($text: String!) { search(query: $text) { edges { score node { id } } } }', { text });
-    const isGone = (pid: number): boolean => {
-      try {
-        process.kill(pid, 0);
-        return false;
-      } catch {
-        return true;
-      }
-    };
     let before: unknown;
 
     beforeAll(async () => {

@@ -262,7 +262,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     let answered = 0;
     for (const [index, entry] of batch.entries()) {
       if (finish(entry, result.outcomes[index] ?? unavailable(model, 'gave too few answers'))) answered += 1;
-      if (answered < CALLERS_A_TURN) continue;
+      if (answered < CALLERS_A_TURN || index === batch.length - 1) continue;
       answered = 0;
       await nextTurn();
     }

@@ -45,8 +45,8 @@ const ALIASES: Readonly<Record<string, 'stable' | 'candidate'>> = {
 };
 
 /**
- * Loads every version side by side and answers as soon as each has been tried once, or `startMs` have passed. A version that fails is refused by name while
- * the others serve, and is tried again until it loads or the registry closes.
+ * Loads every version side by side and answers as soon as each has been tried once, or `startMs` have passed. A version that fails is
+ * refused by name while the others serve, and is tried again until it loads or the registry closes.
  */
 export async function createRegistry(options: RegistryOptions): Promise<ModelRegistry> {
   const { catalogue, store, log, retryMs = 3_000, startMs } = options;
