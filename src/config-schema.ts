@@ -61,6 +61,14 @@ export const configSchema = z.strictObject({
       maxInFlight: count
         .default(1024)
         .describe('GraphQL and REST requests being answered at most; more are OVERLOADED.'),
+      shedAbove: z
+        .number()
+        .min(0.1)
+        .max(1)
+        .default(0.9)
+        .describe(
+          'Share of its time that the main thread may be at work: beyond, while requests are refused as OVERLOADED, most are refused before they are read, cached or not. 1 is never.',
+        ),
       drainMs: milliseconds
         .default(500)
         .describe('On SIGTERM: time between /readyz turning 503 and the listener closing, in ms.'),

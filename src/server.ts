@@ -19,6 +19,8 @@ import { createObserver } from './http/observe.js';
 import { createErrorEdge } from './http/public-error.js';
 import { addRestRoutes } from './http/rest.js';
 import type { RequestFacts, Scopes } from './http/scope.js';
+import { shedBefore } from './http/shed.js';
+import { createShedding } from './http/shedding.js';
 import type { MetricsHandler } from './telemetry-sdk.js';
 import type { Telemetry } from './telemetry.js';
 
@@ -61,6 +63,8 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
   await apollo.start();
   const loop = watchEventLoop(telemetry);
   let draining = false;
+  const ending = (): boolean => draining;
+  const shedding = createShedding({ above: config.server.shedAbove, onShed: shedReport(options) });
 
   const readiness = (): Readiness => {
     const { ready, components } = options.readiness();
@@ -75,12 +79,17 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
     errors,
     log,
     observe: createObserver({ telemetry, log }),
-    closing: () => draining,
+    closing: ending,
+    before: (handler) => shedBefore(handler, { shedding, errors, closing: ending }),
   });
   addHealthRoutes(http.app, { readiness, metricsHandler: options.metricsHandler });
   const browser = config.production ? undefined : addBrowserRoutes(http.app);
   const { makeContext, registry } = options;
-  const admission = createAdmission({ config: config.server, observation: http.observation });
+  const admission = createAdmission({
+    config: config.server,
+    observation: http.observation,
+    onEnd: shedding.ended,
+  });
   addGraphQLRoute(http, { apollo, admission, makeContext, errors, scopes, browser });
   addRestRoutes(http.app, { admission, registry, limits: config.limits });
 
@@ -104,6 +113,7 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
     clearTimeout(grace);
     await apollo.stop();
     loop.stop();
+    shedding.stop();
     telemetry.metrics.inFlight.removeCallback(observeInFlight);
   };
   let closing: Promise<void> | undefined;
@@ -114,6 +124,20 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
     get inFlight() {
       return admission.inFlight;
     },
+  };
+}
+
+/** How often shed requests are logged, in ms. */
+const SHED_LOG_MS = 1_000;
+
+/** Counts shed requests, and tells of them in one line a second. */
+function shedReport({ telemetry, log }: ServerOptions): (shed: number, offered: number) => void {
+  let next = 0;
+  return (shed, offered) => {
+    telemetry.metrics.shed.add(shed);
+    if (performance.now() < next) return;
+    next = performance.now() + SHED_LOG_MS;
+    log.warn({ shed, offered }, 'requests are shed: the main thread has no time to read them all');
   };
 }
 

@@ -41,6 +41,11 @@ const METRIC = {
   errors: ['kindred.errors', '{error}', 'Errors answered, by code'],
   requestDuration: ['kindred.request.duration', 's', 'Time from request line to last byte of the answer'],
   inFlight: ['kindred.requests.in_flight', '{request}', 'Requests being answered'],
+  shed: [
+    'kindred.requests.shed',
+    '{request}',
+    'Requests refused before anything of them was read; they count in no other metric',
+  ],
   cacheLookups: [
     'kindred.cache.lookups',
     '{lookup}',
@@ -83,6 +88,7 @@ export interface Metrics {
   readonly errors: Counter;
   readonly requestDuration: Histogram;
   readonly inFlight: ObservableGauge;
+  readonly shed: Counter;
   readonly cacheLookups: Counter;
   readonly cacheWrites: Counter;
   readonly batchTexts: Histogram;
@@ -127,6 +133,7 @@ export function createMetrics(meter: Meter): Metrics {
     errors: counter(METRIC.errors),
     requestDuration: histogram(METRIC.requestDuration),
     inFlight: gauge(METRIC.inFlight),
+    shed: counter(METRIC.shed),
     cacheLookups: counter(METRIC.cacheLookups),
     cacheWrites: counter(METRIC.cacheWrites),
     batchTexts: histogram(METRIC.batchTexts),

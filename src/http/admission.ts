@@ -1,7 +1,7 @@
 import { context } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Config } from '../config.js';
-import { KindredError, overloaded } from '../errors.js';
+import { ERROR_TABLE, KindredError, overloaded } from '../errors.js';
 import type { App } from './app.js';
 import { startDeadline } from './deadline.js';
 import type { RequestFacts } from './scope.js';
@@ -9,6 +9,8 @@ import type { RequestFacts } from './scope.js';
 export interface AdmissionOptions {
   readonly config: Pick<Config['server'], 'maxInFlight' | 'deadlineMs'>;
   readonly observation: App['observation'];
+  /** Told of each request that had its answer, and whether that was a refusal for overload. */
+  readonly onEnd: (refused: boolean) => void;
 }
 
 /** A request that has taken its place. */
@@ -31,11 +33,12 @@ export interface Admission {
 }
 
 /** Makes the places: at most `maxInFlight` requests, each with a deadline, and cancelled when its client goes away. */
-export function createAdmission({ config, observation }: AdmissionOptions): Admission {
+export function createAdmission({ config, observation, onEnd }: AdmissionOptions): Admission {
   const inFlight = new Set<(error: KindredError) => void>();
 
   const check = (): void => {
     if (inFlight.size < config.maxInFlight) return;
+    onEnd(true);
     throw overloaded('The server is answering as many requests as it can.', 1_000);
   };
 
@@ -55,8 +58,12 @@ export function createAdmission({ config, observation }: AdmissionOptions): Admi
       inFlight.add(deadline.abort);
       reply.raw.once('close', () => {
         inFlight.delete(deadline.abort);
-        if (reply.raw.writableFinished) deadline.clear();
-        else deadline.abort(new KindredError('REQUEST_CANCELLED', 'The client went away.'));
+        if (!reply.raw.writableFinished) {
+          deadline.abort(new KindredError('REQUEST_CANCELLED', 'The client went away.'));
+          return;
+        }
+        deadline.clear();
+        onEnd(reply.raw.statusCode === ERROR_TABLE.OVERLOADED.status);
       });
       return {
         facts: { requestId: request.id, signal: deadline.signal, deadline: deadline.at, log: seen.log },

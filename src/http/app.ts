@@ -1,5 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import type { Server } from 'node:http';
+import type { RequestListener, Server } from 'node:http';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.js';
@@ -9,6 +8,7 @@ import type { Observation } from './observe.js';
 import { isOpenAiUrl, openAiErrorBody, openAiStatus } from './openai-error.js';
 import type { ErrorEdge } from './public-error.js';
 import { isRequestFault, requestFault } from './request-fault.js';
+import { requestId } from './request-id.js';
 import { failureHead } from './response-status.js';
 
 /** Headers of a request at most; node drops further ones without a word, so they are counted before it does. */
@@ -26,6 +26,8 @@ export interface AppOptions {
   readonly observe: (request: FastifyRequest, reply: FastifyReply) => Observation;
   /** Whether connections should end with the answer that is being sent. */
   readonly closing: () => boolean;
+  /** Goes before everything else, see shedBefore. */
+  readonly before: (handler: RequestListener) => RequestListener;
 }
 
 /** The HTTP application with its limits, and every node server it listens with (two for `localhost`). */
@@ -36,7 +38,7 @@ export interface App {
 }
 
 /** Makes the Fastify application: limits before any route, one shape of error, one log line a request. */
-export function createApp({ config, errors, log, observe, closing }: AppOptions): App {
+export function createApp({ config, errors, log, observe, closing, before }: AppOptions): App {
   const servers: Server[] = [];
   const observations = new WeakMap<FastifyRequest, Observation>();
   const app = fastify({
@@ -54,7 +56,7 @@ export function createApp({ config, errors, log, observe, closing }: AppOptions)
       fail(request, reply, error);
     },
     serverFactory(handler) {
-      const server = createHttpServer(config, handler);
+      const server = createHttpServer(config, before(handler));
       servers.push(server);
       return server;
     },
@@ -122,9 +124,4 @@ function refusal({ headers, raw }: FastifyRequest): Error | undefined {
   if (encoding !== undefined && encoding !== 'identity')
     return requestFault(415, 'The body has to be sent uncompressed.');
   return undefined;
-}
-
-/** The caller's own id of a request when it is a plain one, else a new one. */
-function requestId(wanted: string | string[] | undefined): string {
-  return typeof wanted === 'string' && /^[\w.-]{8,64}$/.test(wanted) ? wanted : randomUUID();
 }

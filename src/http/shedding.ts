@@ -1,0 +1,85 @@
+import { type EventLoopUtilization, performance } from 'node:perf_hooks';
+
+/** How often the share is set anew, in ms. */
+const WINDOW_MS = 100;
+/** How much more is let in than was answered: what keeps trying whether there is room for more. */
+const MARGIN = 1.2;
+/** Requests let in within a window at least: an answer is needed to learn from. */
+const LEAST = 2;
+/** Weight of the last window in the running rate of answers. */
+const LEARNING = 0.25;
+/** The main thread has time again below this share of the share at which shedding starts. */
+const AT_EASE = 0.7;
+
+export interface SheddingOptions {
+  /** Share of its time that the main thread may be at work before it sheds; 1 for never. */
+  readonly above: number;
+  /** Share of the time since `last` that the main thread was at work. */
+  readonly utilisation?: (last?: EventLoopUtilization) => EventLoopUtilization;
+  /** Told once a window in which requests were shed. */
+  readonly onShed: (shed: number, offered: number) => void;
+}
+
+/** Decides by the load alone which requests are refused before anything of them is read. */
+export interface Shedding {
+  /** Whether the request that has just come is to be refused. */
+  sheds(): boolean;
+  /** Takes note of a request that was let in and has its answer: refused for overload after all, or not. */
+  readonly ended: (refused: boolean) => void;
+  stop(): void;
+}
+
+/**
+ * Sheds requests while the main thread itself is what is overloaded: while it refuses more requests than it has time for, since
+ * reading a request only to refuse it costs a third of answering it. Then as many are let in as were answered lately and a fifth more, which
+ * finds out whether there is room again; the others go by turns, so that no client is starved. While the main thread has time, nothing is
+ * shed: a request that the cache answers must not be refused because a model is busy.
+ */
+export function createShedding({
+  above,
+  onShed,
+  utilisation = (last) => performance.eventLoopUtilization(last),
+}: SheddingOptions): Shedding {
+  let offered = 0;
+  let shed = 0;
+  let answered = 0;
+  let refused = 0;
+  /** Answers a window, running. */
+  let rate = 0;
+  /** Share of the requests that are shed. */
+  let share = 0;
+  /** Adds up to the next request to shed. */
+  let due = 0;
+  let last = utilisation();
+
+  const turn = (): void => {
+    const now = utilisation();
+    const { active, idle } = { active: now.active - last.active, idle: now.idle - last.idle };
+    last = now;
+    const busy = active / Math.max(active + idle, 1e-3);
+    rate += (answered - rate) * LEARNING;
+    if (shed > 0) onShed(shed, offered);
+    const overloaded = share > 0 ? busy > above * AT_EASE : busy > above && refused > 0;
+    share = overloaded ? Math.max(0, 1 - Math.max(LEAST, rate * MARGIN) / Math.max(offered, 1)) : 0;
+    offered = shed = answered = refused = 0;
+  };
+  const timer = above < 1 ? setInterval(turn, WINDOW_MS).unref() : undefined;
+
+  return {
+    sheds: () => {
+      offered += 1;
+      due += share;
+      if (share === 0 || due < 1) return false;
+      due -= 1;
+      shed += 1;
+      return true;
+    },
+    ended: (wasRefused) => {
+      if (wasRefused) refused += 1;
+      else answered += 1;
+    },
+    stop: () => {
+      clearInterval(timer);
+    },
+  };
+}

@@ -1,0 +1,188 @@
+import { createServer } from 'node:http';
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createErrorEdge } from '../src/http/public-error.js';
+import { shedBefore } from '../src/http/shed.js';
+import { type Shedding, createShedding } from '../src/http/shedding.js';
+import { noTelemetry } from '../src/telemetry.js';
+import { send, startTestServer, until } from './http-server.js';
+
+/** Time of one window, in ms. */
+const WINDOW_MS = 100;
+
+describe('shedding', () => {
+  beforeEach(() => {
+    vi.useFakeTimers({ toFake: ['setInterval', 'clearInterval'] });
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+  });
+
+  /** A main thread that is at work for the share `busy` of its time, behind shedding above 0.9. */
+  function rig(above = 0.9) {
+    const thread = { busy: 0, active: 0, idle: 0 };
+    const told: [shed: number, offered: number][] = [];
+    const shedding = createShedding({
+      above,
+      utilisation: () => ({ active: thread.active, idle: thread.idle, utilization: thread.busy }),
+      onShed: (...counts) => told.push(counts),
+    });
+    /** One window in which `offered` requests come and all that get in but `capacity` are refused; answers how many got in. */
+    const window = (offered: number, capacity: number, busy: number): number => {
+      const letIn = Array.from({ length: offered }, () => shedding.sheds()).filter((shed) => !shed).length;
+      for (let each = 0; each < letIn; each += 1) shedding.ended(each >= capacity);
+      thread.active += WINDOW_MS * busy;
+      thread.idle += WINDOW_MS * (1 - busy);
+      vi.advanceTimersByTime(WINDOW_MS);
+      return letIn;
+    };
+    return { shedding, told, window };
+  }
+
+  it('sheds nothing while the main thread has time, though a model refuses most', () => {
+    const { told, window } = rig();
+    for (let at = 0; at < 20; at += 1) expect(window(600, 50, 0.8)).toBe(600);
+    expect(told).toEqual([]);
+  });
+
+  it('sheds nothing while nothing is refused, however busy the main thread is', () => {
+    const { told, window } = rig();
+    for (let at = 0; at < 20; at += 1) expect(window(600, 600, 1)).toBe(600);
+    expect(told).toEqual([]);
+  });
+
+  it('lets in a fifth more than is answered once the main thread refuses more than it has time for', () => {
+    const { told, window } = rig();
+    const letIn = Array.from({ length: 60 }, () => window(600, 50, 0.95));
+    expect(letIn[0]).toBe(600);
+    for (const each of letIn.slice(30)) expect(each).toBeGreaterThanOrEqual(50);
+    for (const each of letIn.slice(30)) expect(each).toBeLessThanOrEqual(61);
+    expect(told.at(-1)).toEqual([600 - (letIn.at(-1) ?? 0), 600]);
+  });
+
+  it('finds more room step by step, and lets everybody in once the main thread is at ease', () => {
+    const { window } = rig();
+    for (let at = 0; at < 60; at += 1) window(600, 50, 0.95);
+    const more = Array.from({ length: 40 }, () => window(600, 300, 0.95));
+    expect(more.at(-1)).toBeGreaterThan(250);
+    window(600, 300, 0.5);
+    expect(window(600, 600, 0.5)).toBe(600);
+  });
+
+  it('sheds by turns, not the requests of whoever comes last', () => {
+    const { shedding, window } = rig();
+    for (let at = 0; at < 60; at += 1) window(600, 60, 0.95);
+    const turns = Array.from({ length: 300 }, () => shedding.sheds());
+    for (let from = 0; from < 300; from += 30)
+      expect(turns.slice(from, from + 30).some((shed) => !shed)).toBe(true);
+  });
+
+  it('goes on letting a few in when nothing is answered at all', () => {
+    const { window } = rig();
+    const letIn = Array.from({ length: 60 }, () => window(600, 0, 1));
+    expect(Math.min(...letIn)).toBeGreaterThanOrEqual(1);
+    expect(letIn.at(-1)).toBeLessThan(10);
+  });
+
+  it('never sheds with a share of 1', () => {
+    const { window } = rig(1);
+    for (let at = 0; at < 20; at += 1) expect(window(600, 0, 1)).toBe(600);
+  });
+
+  it('stops with the server', () => {
+    const { shedding, told, window } = rig();
+    for (let at = 0; at < 10; at += 1) window(600, 0, 1);
+    const before = told.length;
+    shedding.stop();
+    window(600, 0, 1);
+    expect(told).toHaveLength(before);
+  });
+});
+
+describe('a shed request', () => {
+  /** What `url` answers while every request is shed. */
+  async function answer(url: string, headers: Record<string, string> = {}) {
+    const shedding: Pick<Shedding, 'sheds'> = { sheds: () => true };
+    const errors = createErrorEdge({ production: true, telemetry: noTelemetry() });
+    const server = createServer(
+      shedBefore((_request, response) => response.end('handled'), {
+        shedding,
+        errors,
+        closing: () => false,
+      }),
+    ).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    try {
+      // A body of some size: it is not read, and the connection still serves the next request.
+      const init = { method: 'POST', headers, body: 'x'.repeat(200_000) };
+      await send(`http://127.0.0.1:${port}${url}`, init);
+      return await send(`http://127.0.0.1:${port}${url}`, init);
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+  }
+
+  it.each(['/graphql', '/graphql?query=x', '/embed/v2', '/embed/stable'])(
+    'gets OVERLOADED with a time to come again from %s',
+    async (url) => {
+      const { status, headers, body } = await answer(url, { 'x-request-id': 'mine-12345' });
+      expect(status).toBe(429);
+      expect(headers.get('retry-after')).toBe('1');
+      expect(headers.get('x-request-id')).toBe('mine-12345');
+      expect(body.errors).toHaveLength(1);
+      expect(body.errors?.[0]?.extensions).toMatchObject({
+        code: 'OVERLOADED',
+        retryAfterMs: 1_000,
+        requestId: 'mine-12345',
+      });
+    },
+  );
+
+  it("gets OpenAI's shape from /v1/embeddings", async () => {
+    const { status, headers, text } = await answer('/v1/embeddings');
+    expect(status).toBe(429);
+    expect(headers.get('retry-after')).toBe('1');
+    expect(JSON.parse(text)).toMatchObject({
+      error: { code: 'overloaded', message: expect.any(String) as string },
+    });
+  });
+
+  it.each(['/healthz', '/readyz', '/metrics', '/', '/v1/models', '/openapi.json'])(
+    'is none that asks for %s',
+    async (url) => {
+      expect((await answer(url)).text).toBe('handled');
+    },
+  );
+});
+
+it('a server that has no time even to refuse sheds, says so once a second, and recovers', async () => {
+  const server = await startTestServer({
+    settings: { 'server.shedAbove': '0.1', 'server.deadlineMs': '20000' },
+  });
+  try {
+    const query = '{ kindredFault(code: "OVERLOADED") }';
+    const seen: string[] = [];
+    let loading = true;
+    const load = async (): Promise<void> => {
+      while (loading) seen.push((await server.post({ query })).body.errors?.[0]?.message ?? '');
+    };
+    const loads = Array.from({ length: 6 }, load);
+    await until(() => seen.includes('The server is asked for more than it can answer.'));
+    expect((await send(`${server.url}/healthz`)).status).toBe(200);
+    await until(() => server.lines.some(({ shed }) => Number(shed) > 0));
+    loading = false;
+    await Promise.all(loads);
+    // Once the load has gone every request is let in again.
+    let answers = 0;
+    while (answers < 5) {
+      const { status } = await server.post({ query: '{ hello }' });
+      answers = status === 200 ? answers + 1 : 0;
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  } finally {
+    await server.server.close();
+  }
+});
