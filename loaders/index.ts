@@ -5,12 +5,14 @@ import { type ImageLoader, createImageLoader } from './image.js';
 import { type ItemLoader, createItemLoader } from './item.js';
 import { type NeighboursLoader, createNeighboursLoader } from './neighbours.js';
 import { type VectorLoader, createVectorLoader } from './vector.js';
+import { type WordsLoader, createWordsLoader } from './words.js';
 
 /** One request's batched ways to models and stores. Each merges the loads of one tick, and remembers for the request's life. */
 export interface Loaders extends Retrieval {
   readonly embedding: EmbeddingLoader;
   readonly images: ImageLoader;
   readonly neighbours: NeighboursLoader;
+  readonly words: WordsLoader;
   readonly vectors: VectorLoader;
   readonly item: ItemLoader;
 }
@@ -22,6 +24,7 @@ export function createLoaders(options: LoaderOptions): Loaders {
     embedding: createEmbeddingLoader(options),
     images: createImageLoader(options),
     neighbours: createNeighboursLoader(options),
+    words: createWordsLoader(options),
     vectors: createVectorLoader(options),
     item: createItemLoader(options),
   };

@@ -2,7 +2,7 @@ import { GraphQLString } from 'graphql';
 import { Arg, Args, type ClassType, Ctx, Query, Resolver } from 'type-graphql';
 import type { ConnectionSource, PageArguments } from '../schema/page.js';
 import { SEARCH_MODE } from '../schema/search-mode.js';
-import type { SearchMode } from '../src/search/search.js';
+import type { SearchMode } from '../src/models/model-version.js';
 import type { RequestContext } from './context.js';
 import { pageCost } from './cost.js';
 import type { EntityTypes } from './entity-types.js';
@@ -15,7 +15,8 @@ export function createSearchResolver({ connection, pageArguments, readFilter }: 
     @Query(() => connection, {
       nullable: true,
       complexity: pageCost,
-      description: 'Finds items by meaning: the items nearest to a query in words, best first.',
+      description:
+        'Finds items by a query in words: by its meaning, by the words themselves, or by both; best first.',
     })
     async search(
       // type-graphql lists arguments from the last parameter to the first.

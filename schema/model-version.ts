@@ -1,7 +1,8 @@
 import { GraphQLBoolean, GraphQLFloat, GraphQLString } from 'graphql';
 import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
-import type { ModelHealth, ModelRole, ModelVersion } from '../src/models/model-version.js';
+import type { ModelHealth, ModelRole, ModelVersion, SearchMode } from '../src/models/model-version.js';
 import { GraphQLDateTime } from './date-time.js';
+import { SEARCH_MODE } from './search-mode.js';
 
 const MODEL_ROLE = { STABLE: 'STABLE', CANDIDATE: 'CANDIDATE', IDLE: 'IDLE' } as const satisfies Record<
   ModelRole,
@@ -61,6 +62,11 @@ export class ModelVersionType implements Omit<ModelVersion, 'digest'> {
 
   @Field(() => MODEL_HEALTH, { description: 'Whether it can answer.' })
   health!: ModelHealth;
+
+  @Field(() => [SEARCH_MODE], {
+    description: 'What `search` may go by in this version; none while it can not answer.',
+  })
+  searchModes!: readonly SearchMode[];
 
   @Field(() => GraphQLString, {
     nullable: true,

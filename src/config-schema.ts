@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CACHE_URL, parseCacheUrl } from './cache/url.js';
 import { packageRoot } from './package-root.js';
+import { TEXT_LANGUAGES } from './vectors/text-language.js';
 
 /** Settings that `kindred config` masks and that no log line may hold, by dotted key. */
 export const SECRET_KEYS: ReadonlySet<string> = new Set(['cache.url', 'search.cursorSecret']);
@@ -283,6 +284,13 @@ export const configSchema = z.strictObject({
       refineFactor: count
         .default(3)
         .describe('LanceDB re-ranks `limit x refineFactor` candidates by their full vectors.'),
+      textLanguage: z
+        .enum(TEXT_LANGUAGES)
+        .nullable()
+        .default('English')
+        .describe(
+          'Language of the catalogue: lexical search reduces its words to stems. null takes words as they are; for LanceDB, at the first import.',
+        ),
       refreshMs: milliseconds
         .default(1_000)
         .describe('How soon a server sees what another process wrote, in ms.'),
@@ -300,6 +308,19 @@ export const configSchema = z.strictObject({
         .default(30_000)
         .describe('Time a window of results stays cached for paging, in ms.'),
       windowCacheEntries: count.default(2_000).describe('Windows kept at most.'),
+      fusion: z
+        .strictObject({
+          rankConstant: z
+            .number()
+            .min(0)
+            .default(60)
+            .describe(
+              'Hybrid search scores an item `weight / (rankConstant + rank)` in each ranking; higher favours items in both.',
+            ),
+          semanticWeight: z.number().min(0).default(1).describe('How much the ranking by meaning counts.'),
+          lexicalWeight: z.number().min(0).default(1).describe('How much the ranking by words counts.'),
+        })
+        .prefault({}),
       cursorSecret: z
         .string()
         .min(16)

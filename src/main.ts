@@ -22,9 +22,9 @@ import { readBundle } from './models/bundle.js';
 import type { ModelRegistry } from './models/model-version.js';
 import { isRemote, readRemote } from './models/remote.js';
 import { type LoadedModel, createRegistry } from './models/registry.js';
-import { createPaging } from './search/paging.js';
+import { type Paging, type ResultPage, createPaging } from './search/paging.js';
 import { createRecommend } from './search/recommend.js';
-import { createSearch } from './search/search.js';
+import { type Search, type SearchRequest, createSearch } from './search/search.js';
 import { createServer } from './server.js';
 import { type MetricsHandler, startTelemetry } from './telemetry-sdk.js';
 import type { Telemetry } from './telemetry.js';
@@ -145,16 +145,35 @@ async function loadModel(id: string, { cache, config, pool, telemetry }: Loading
   };
 }
 
-/** Puts GraphQL and HTTP before a domain and listens. */
-export async function openGateway(domain: Domain): Promise<Gateway> {
-  const { catalogue, config, log, metricsHandler, registry, store, telemetry } = domain;
+/** What every search over a domain goes through. */
+function createPagedSearch({ config, registry }: Domain): { paging: Paging; search: Search } {
   const paging = createPaging({
     registry,
     config,
     cursorSecret: cursorKey(config.search.cursorSecret, config.data),
   });
+  return { paging, search: createSearch({ paging, limits: config.limits, fusion: config.search.fusion }) };
+}
+
+/** Asks a domain as a gateway would, without one. */
+export async function searchOnce(domain: Domain, request: SearchRequest): Promise<ResultPage> {
+  const { config, registry, store, telemetry } = domain;
+  const loaders = createLoaders({
+    registry,
+    images: createImageReader({ limits: config.images }),
+    telemetry,
+    capabilities: store.capabilities,
+    signal: new AbortController().signal,
+    deadline: performance.now() + config.server.deadlineMs,
+  });
+  return createPagedSearch(domain).search.page(request, loaders);
+}
+
+/** Puts GraphQL and HTTP before a domain and listens. */
+export async function openGateway(domain: Domain): Promise<Gateway> {
+  const { catalogue, config, log, metricsHandler, registry, store, telemetry } = domain;
+  const { paging, search } = createPagedSearch(domain);
   const images = createImageReader({ limits: config.images, fetch: imageFetch(config, telemetry) });
-  const search = createSearch({ paging, limits: config.limits });
   const recommend = createRecommend({ paging, limits: config.limits });
   const server = await createServer({
     schema: await createSchema({ catalogue }),

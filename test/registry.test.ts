@@ -148,4 +148,45 @@ describe('a registry', () => {
     const models = await open(createMemoryStore());
     expect(new Set(models.served().map(({ collection }) => collection.spec.name)).size).toBe(2);
   });
+
+  it('gives a changed template or field a collection of its own, and says that it wants an import', async () => {
+    const store = createMemoryStore();
+    const lines: string[] = [];
+    const openWith = async (catalogue: Catalogue): Promise<string> => {
+      await registry?.close();
+      registry = await createRegistry({
+        versions: ['v1'],
+        stable: 'v1',
+        candidate: null,
+        catalogue,
+        store,
+        load: (id) => Promise.resolve({ name: id, embedder: createFakeEmbedder({ id }) }),
+        log: pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }),
+      });
+      return registry.resolve('v1').collection.spec.name;
+    };
+    const field = {
+      name: 'title',
+      type: 'string',
+      uses: [],
+      from: 'title',
+      required: false,
+      description: '',
+    } as const;
+    const names = [
+      await openWith(CATALOGUE),
+      await openWith({ ...CATALOGUE, template: '{id} again' }),
+      await openWith({ ...CATALOGUE, fields: [field] }),
+      await openWith({ ...CATALOGUE, fields: [{ ...field, uses: ['filter'] }] }),
+    ];
+    expect(new Set(names).size).toBe(4);
+    expect(lines).toHaveLength(3);
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+      version: 'v1',
+      collection: names[1],
+      older: [names[0]],
+    });
+    // Nothing of a catalogue that only describes it decides vectors or columns.
+    expect(await openWith({ ...CATALOGUE, description: 'Other words.' })).toBe(names[0]);
+  });
 });

@@ -104,6 +104,8 @@ export interface Harness {
 export interface HarnessOptions {
   readonly items?: readonly Item[];
   readonly flags?: Record<string, string>;
+  /** By default one in memory. */
+  readonly store?: VectorStore;
   /** The error of a text, if it should have one. */
   readonly failing?: (text: string) => KindredError | undefined;
 }
@@ -112,10 +114,10 @@ export interface HarnessOptions {
 export async function createHarness({
   items = makeItems(30),
   flags = {},
+  store = createMemoryStore(),
   failing = () => undefined,
 }: HarnessOptions = {}): Promise<Harness> {
   const config = loadConfig({ env: {}, flags });
-  const store = createMemoryStore();
   const calls: StoreCall[] = [];
   const embedders: Record<'v1' | 'v2', RecordedEmbedder> = {
     v1: recordedEmbedder(createFakeEmbedder({ id: 'v1', dimension: 8 }), failing),
@@ -136,7 +138,7 @@ export async function createHarness({
 
   const paging = createPaging({ registry, config, cursorSecret: SECRET });
   const { limits } = config;
-  const search = createSearch({ paging, limits });
+  const search = createSearch({ paging, limits, fusion: config.search.fusion });
   const recommend = createRecommend({ paging, limits });
   const schema = await createSchema({ catalogue });
   const images = createImageReader({ limits: config.images });
@@ -219,7 +221,7 @@ function recordedEmbedder(
 function recording(collection: Collection, calls: StoreCall[]): Collection {
   return new Proxy(collection, {
     get: (target, method: keyof Collection) => {
-      if (method === 'spec') return target.spec;
+      if (method === 'spec' || method === 'lexical') return target[method];
       const work = target[method].bind(target) as (...args: unknown[]) => unknown;
       return (...args: unknown[]): unknown => {
         calls.push({ method, args });

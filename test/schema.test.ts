@@ -65,10 +65,14 @@ describe('the schema', () => {
       'vector: Vector! base64: String! dimension: Int! tokens: Int! truncated: Boolean! modelVersion: ModelVersion!',
     );
     expect(shape('ModelVersion')).toBe(
-      'id: ID! name: String! dimension: Int! maxTokens: Int! role: ModelRole! traffic: Float! health: ModelHealth! executionProvider: String degraded: Boolean! sunsetAt: DateTime',
+      'id: ID! name: String! dimension: Int! maxTokens: Int! role: ModelRole! traffic: Float! health: ModelHealth! searchModes: [SearchMode!]! executionProvider: String degraded: Boolean! sunsetAt: DateTime',
     );
     const mode = schema.getType('SearchMode');
-    expect(isEnumType(mode) && mode.getValues().map(({ name }) => name)).toEqual(['SEMANTIC']);
+    expect(isEnumType(mode) && mode.getValues().map(({ name }) => name)).toEqual([
+      'SEMANTIC',
+      'LEXICAL',
+      'HYBRID',
+    ]);
     expect(shape('Product')).toBe(
       'id: ID! title: String brand: String price: Float stock: SafeInt tags: [String!] released: DateTime inStock: Boolean extra: JSON similar: ProductConnection',
     );

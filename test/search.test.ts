@@ -177,7 +177,7 @@ describe('search', () => {
     expect(ids(page(result))).toEqual(all.slice(5));
   });
 
-  it.each(['LEXICAL', 'semantic', null])(
+  it.each(['FUZZY', 'semantic', null])(
     'G8: the mode %s is refused while variables are read',
     async (mode) => {
       const result = await harness.run(
@@ -273,7 +273,10 @@ describe('cursors of a search', () => {
     };
     for (const other of [changed, gone]) {
       const paging = createPaging({ registry: other, config, cursorSecret: SECRET });
-      const context = { ...harness.makeContext(), search: createSearch({ paging, limits: config.limits }) };
+      const context = {
+        ...harness.makeContext(),
+        search: createSearch({ paging, limits: config.limits, fusion: config.search.fusion }),
+      };
       const variables = { query: 'thing', filter: { brand: { eq: 'Even' } }, after };
       expect(faultOf(await harness.run(SEARCH, variables, context))).toMatchObject({ reason: 'BAD_CURSOR' });
     }

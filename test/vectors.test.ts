@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLanceDbStore } from '../src/vectors/lancedb.js';
 import { createMemoryStore } from '../src/vectors/memory.js';
+import { describeLexicalSearch } from './conformance/lexical.js';
 import { describeVectorStore } from './conformance/vector-store.js';
 
 describeVectorStore('memory', () => {
@@ -23,3 +24,5 @@ const lancedb = (over: { indexFromRows: number; exactUpToFloats?: number }) => (
 describeVectorStore('lancedb without an index', lancedb({ indexFromRows: 1_000_000 }));
 describeVectorStore('lancedb with an exact index', lancedb({ indexFromRows: 100 }));
 describeVectorStore('lancedb with an HNSW index', lancedb({ indexFromRows: 100, exactUpToFloats: 0 }));
+
+describeLexicalSearch('lancedb', lancedb({ indexFromRows: 1_000_000 }));

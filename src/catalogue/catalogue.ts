@@ -33,6 +33,11 @@ export interface Catalogue {
   readonly vectors: Readonly<Record<string, string>>;
 }
 
+/** Fields whose words lexical search finds. */
+export function searchedFields(catalogue: Catalogue): CatalogueField[] {
+  return catalogue.fields.filter(({ uses }) => uses.includes('search'));
+}
+
 /** Fields whose values stores keep in typed columns, since filters, facets or sorting read them. */
 export function indexedFields(catalogue: Catalogue): CatalogueField[] {
   return catalogue.fields.filter((field) =>

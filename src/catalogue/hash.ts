@@ -21,6 +21,12 @@ export function catalogueDigest(catalogue: Catalogue): string {
   return sha256(canonical(catalogue));
 }
 
+/** Names what of a catalogue decides vectors and columns: hex SHA-256 of entity, key, template and the fields' names, types and uses. */
+export function schemaDigest({ entity, key, template, fields }: Catalogue): string {
+  const columns = fields.map(({ name, type, uses }) => [name, type, [...uses].sort()]);
+  return sha256(canonical([FORMAT, entity, key, template, columns.sort()]));
+}
+
 /** Hex SHA-256 of a text. */
 export function sha256(text: string): string {
   return createHash('sha256').update(text).digest('hex');

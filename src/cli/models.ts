@@ -43,7 +43,18 @@ Exit codes: 0 all versions are ready; 1 at least one is not; 2 wrong usage.`,
           if (options.json === true) console.log(JSON.stringify(versions, null, 2));
           else {
             printTable(
-              ['id', 'name', 'role', 'health', 'dimension', 'max tokens', 'runs on', 'rows', 'digest'],
+              [
+                'id',
+                'name',
+                'role',
+                'health',
+                'dimension',
+                'max tokens',
+                'runs on',
+                'searches',
+                'rows',
+                'digest',
+              ],
               versions.map((each) => [
                 each.id,
                 each.name,
@@ -52,6 +63,7 @@ Exit codes: 0 all versions are ready; 1 at least one is not; 2 wrong usage.`,
                 each.dimension,
                 each.maxTokens,
                 `${each.executionProvider ?? '-'}${each.degraded ? ' (degraded)' : ''}`,
+                each.searchModes.join(' ').toLowerCase() || '-',
                 each.rows ?? '-',
                 each.digest.slice(0, 12),
               ]),

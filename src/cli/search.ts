@@ -1,4 +1,5 @@
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import type { SearchMode } from '../models/model-version.js';
 import {
   type CommonOptions,
   EXIT,
@@ -12,6 +13,7 @@ import { printTable } from './table.js';
 
 interface SearchOptions extends CommonOptions {
   readonly model?: string;
+  readonly mode: Lowercase<SearchMode>;
   readonly first: number;
   readonly json?: boolean;
 }
@@ -19,12 +21,17 @@ interface SearchOptions extends CommonOptions {
 /** `kindred search TEXT`: asks the data folder without a server. */
 export function searchCommand(): Command {
   return withCommonOptions(new Command('search'))
-    .description('Search the imported catalogue by meaning, without a server.')
+    .description('Search the imported catalogue, without a server.')
     .argument('<text>', 'what to look for')
     .option('-m, --model <version>', 'model version or alias (default: stable)', (text: string) => {
       if (text === '') throw new InvalidArgumentError('expected a model version, received an empty text');
       return text;
     })
+    .addOption(
+      new Option('--mode <mode>', 'what to go by')
+        .choices(['semantic', 'lexical', 'hybrid'])
+        .default('semantic'),
+    )
     .option('-n, --first <number>', 'how many results', wholeNumber(100), 10)
     .option('--json', 'print JSON lines with every field')
     .addHelpText(
@@ -32,6 +39,7 @@ export function searchCommand(): Command {
       `
 Examples:
   $ kindred search "something to keep soup hot at work"
+  $ kindred search "thermos 500 ml" --mode hybrid
   $ kindred search "gift for a cyclist" --model v1 --first 5 --json
 
 Exit codes: 0 answered; 1 failed (no such version, store not there, ...); 2 wrong usage.`,
@@ -39,15 +47,16 @@ Exit codes: 0 answered; 1 failed (no such version, store not there, ...); 2 wron
     .action(
       action(async (text: string, options: SearchOptions) => {
         const config = commandConfig(options);
-        const { openDomain } = await loadMain();
+        const { openDomain, searchOnce } = await loadMain();
         const domain = await openDomain(config);
         try {
-          const { embedder, collection } = domain.registry.resolve(options.model ?? null);
-          const [outcome] = await embedder.embed([text], { purpose: 'query' });
-          if (outcome === undefined || outcome instanceof Error)
-            throw outcome ?? new Error('the embedder gave no answer');
-          const [hits = []] = await collection.search([outcome.vector], { limit: options.first });
-          const items = await collection.fetch(hits.map((hit) => hit.id));
+          const { hits, model } = await searchOnce(domain, {
+            query: text,
+            mode: options.mode.toUpperCase() as SearchMode,
+            first: options.first,
+            modelVersion: options.model ?? null,
+          });
+          const items = await model.collection.fetch(hits.map((hit) => hit.id));
           if (options.json === true) {
             hits.forEach((hit, index) => console.log(JSON.stringify({ ...hit, ...items[index]?.fields })));
             return EXIT.ok;

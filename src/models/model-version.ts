@@ -1,6 +1,9 @@
 import type { Embedder } from '../embedding/embedder.js';
 import type { Collection } from '../vectors/store.js';
 
+/** What a search goes by: the meaning of the query, its words, or both. */
+export type SearchMode = 'SEMANTIC' | 'LEXICAL' | 'HYBRID';
+
 /** The part that a version plays. `STABLE` answers by default; `CANDIDATE` is on trial; `IDLE` answers only by name. */
 export type ModelRole = 'STABLE' | 'CANDIDATE' | 'IDLE';
 
@@ -19,6 +22,8 @@ export interface ModelVersion {
   readonly health: ModelHealth;
   /** When it stops answering; null while nobody has decided. */
   readonly sunsetAt: Date | null;
+  /** What a search of its items may go by; none while it can't answer. */
+  readonly searchModes: readonly SearchMode[];
   /** What runs it here, e.g. `cuda`; null while it has never loaded, and for remote ones. */
   readonly executionProvider: string | null;
   /** Whether it runs on the CPU because the configured provider failed. */

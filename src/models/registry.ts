@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { type Catalogue, indexedFields } from '../catalogue/catalogue.js';
+import { type Catalogue, indexedFields, searchedFields } from '../catalogue/catalogue.js';
+import { schemaDigest } from '../catalogue/hash.js';
 import type { Embedder } from '../embedding/embedder.js';
 import { KindredError } from '../errors.js';
 import type { Collection, CollectionSpec, VectorStore } from '../vectors/store.js';
@@ -64,7 +65,9 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
         await slot.model.embedder.close();
         return;
       }
-      const collection = await store.open(collectionSpec(catalogue, slot.id, slot.model.embedder));
+      const spec = collectionSpec(catalogue, slot.id, slot.model.embedder);
+      const collection = await store.open(spec);
+      await tellOfOlder(slot.id, collection);
       slot.collection = options.wrap?.(collection) ?? collection;
       slot.fault = null;
       const { embedder } = slot.model;
@@ -80,6 +83,18 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       slot.fault = reason;
       retryLater(slot);
     }
+  };
+
+  /** An empty collection beside older ones of the same version is what a changed catalogue or model leaves: it wants an import. */
+  const tellOfOlder = async (version: string, collection: Collection): Promise<void> => {
+    const { spec } = collection;
+    const prefix = collectionPrefix(catalogue, version);
+    const older = (await store.list()).filter((name) => name.startsWith(prefix) && name !== spec.name);
+    if (older.length > 0 && (await collection.count()) === 0)
+      log.warn(
+        { version, collection: spec.name, older },
+        'model version without items: catalogue or model have changed since they were imported, so import again',
+      );
   };
 
   const retryLater = (slot: Slot): void => {
@@ -111,6 +126,12 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       traffic: slot.id === options.stable ? 1 : 0,
       health: slot.fault !== null ? 'FAILED' : slot.collection === null ? 'LOADING' : 'READY',
       sunsetAt: null,
+      searchModes:
+        slot.collection === null
+          ? []
+          : slot.collection.lexical
+            ? ['SEMANTIC', 'LEXICAL', 'HYBRID']
+            : ['SEMANTIC'],
       executionProvider: placement?.provider ?? null,
       degraded: placement?.degraded !== undefined,
       digest: model?.digest ?? '',
@@ -171,12 +192,21 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
   };
 }
 
-/** The collection of a version: its name holds the model's digest, so vectors of two models never meet. */
+/**
+ * The collection of a version. Its name holds the digests of model and schema: vectors of two models never meet, and a catalogue with other
+ * fields or another template fills a collection of its own while the old one stays.
+ */
 function collectionSpec(catalogue: Catalogue, id: string, { model }: Embedder): CollectionSpec {
-  const entity = catalogue.entity.toLowerCase();
+  const digests = `${model.digest.slice(0, 12)}_${schemaDigest(catalogue).slice(0, 8)}`;
   return {
-    name: `${entity}__${id.replace(/[^A-Za-z0-9]/g, '_')}__${model.digest.slice(0, 12)}`,
+    name: `${collectionPrefix(catalogue, id)}${digests}`,
     dimension: model.dimension,
     fields: indexedFields(catalogue).map(({ name, type }) => ({ name, type })),
+    text: searchedFields(catalogue).map(({ name }) => name),
   };
+}
+
+/** What the names of all collections of a version begin with. */
+function collectionPrefix({ entity }: Catalogue, id: string): string {
+  return `${entity.toLowerCase()}__${id.replace(/[^A-Za-z0-9]/g, '_')}__`;
 }

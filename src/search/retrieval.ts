@@ -26,6 +26,10 @@ export interface Retrieval {
     /** The nearest items of `vector` (`[dimension]`, L2-normalised), best first. */
     load(model: ServedModel, vector: Float32Array, options: NeighbourOptions): Promise<Hit[]>;
   };
+  readonly words: {
+    /** The items whose words fit `query` best, best first. Throws FEATURE_UNSUPPORTED where the store can't. */
+    load(model: ServedModel, query: string, options: NeighbourOptions): Promise<Hit[]>;
+  };
   readonly vectors: {
     /** The vector of an item; null where there is none. */
     load(model: ServedModel, id: string): Promise<Float32Array | null>;

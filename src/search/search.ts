@@ -1,36 +1,81 @@
 import type { Config } from '../config.js';
 import { normaliseText } from '../embedding/text.js';
 import { KindredError } from '../errors.js';
+import type { SearchMode, ServedModel } from '../models/model-version.js';
 import type { Filter } from '../vectors/filter.js';
 import { canonicalFilter, fingerprint } from './fingerprint.js';
+import { fuse } from './fusion.js';
 import type { PageRequest, Paging, ResultPage } from './paging.js';
 import { rankHits } from './ranking.js';
 import type { Retrieval } from './retrieval.js';
+import type { Window } from './window.js';
 
-/** What a search goes by. */
-export type SearchMode = 'SEMANTIC';
-
-/** A search by meaning. */
-interface SearchRequest extends PageRequest {
+/** A query in words. */
+export interface SearchRequest extends PageRequest {
   /** What to look for, in plain words. */
   readonly query: string;
   readonly mode: SearchMode;
   readonly filter?: Filter;
 }
 
-/** Finds items by meaning. */
+/** Finds items by a query in words. */
 export interface Search {
-  /** One page of the items nearest to the query. Throws what Paging throws, and the error of a query that can't be embedded. */
+  /**
+   * One page of the items that fit the query best. Throws what Paging throws, the error of a query that can't be embedded, and
+   * FEATURE_UNSUPPORTED for a mode that the store lacks.
+   */
   page(request: SearchRequest, retrieval: Retrieval): Promise<ResultPage>;
 }
 
 export interface SearchOptions {
   readonly paging: Paging;
+  readonly fusion: Config['search']['fusion'];
   readonly limits: Pick<Config['limits'], 'textBytes'>;
 }
 
+/** Fetches the window of a query by one mode. */
+type Fetch = (
+  model: ServedModel,
+  request: Pick<SearchRequest, 'query' | 'filter'>,
+  retrieval: Retrieval,
+) => Promise<Window>;
+
+const EMPTY: Window = { hits: [], embedMs: 0, searchMs: 0 };
+
 /** Search over the collections of all versions. */
-export function createSearch({ paging, limits }: SearchOptions): Search {
+export function createSearch({ paging, limits, fusion }: SearchOptions): Search {
+  const byMeaning: Fetch = async (model, { query, filter }, retrieval) => {
+    const started = performance.now();
+    const outcome = await retrieval.embedding.load(model, query, 'query');
+    if (outcome instanceof KindredError) throw outcome;
+    const embedded = performance.now();
+    const hits = await retrieval.neighbours.load(model, outcome.vector, { limit: paging.window, filter });
+    const searchMs = performance.now() - embedded;
+    return { hits: rankHits(hits), embedMs: embedded - started, searchMs };
+  };
+  const byWords: Fetch = async (model, { query, filter }, retrieval) => {
+    const started = performance.now();
+    const hits = await retrieval.words.load(model, query, { limit: paging.window, filter });
+    return { hits: rankHits(hits), embedMs: 0, searchMs: performance.now() - started };
+  };
+  const byBoth: Fetch = async (model, request, retrieval) => {
+    // A mode that the store lacks is told before the model is asked.
+    const words = byWords(model, request, retrieval);
+    const [meaning, lexical] = await Promise.all([
+      model.collection.lexical ? byMeaning(model, request, retrieval) : EMPTY,
+      words,
+    ]);
+    const hits = fuse(
+      [
+        { hits: meaning.hits, weight: fusion.semanticWeight },
+        { hits: lexical.hits, weight: fusion.lexicalWeight },
+      ],
+      fusion.rankConstant,
+    );
+    const searchMs = Math.max(meaning.embedMs + meaning.searchMs, lexical.searchMs) - meaning.embedMs;
+    return { hits: hits.slice(0, paging.window), embedMs: meaning.embedMs, searchMs };
+  };
+  const fetchers: Record<SearchMode, Fetch> = { SEMANTIC: byMeaning, LEXICAL: byWords, HYBRID: byBoth };
   return {
     // Async, so that a refused text is a rejection like every other error.
     page: async (request, retrieval) => {
@@ -39,19 +84,7 @@ export function createSearch({ paging, limits }: SearchOptions): Search {
       return paging.page(request, {
         fingerprint: fingerprint('search', request.mode, query, canonicalFilter(request.filter)),
         signal: retrieval.signal,
-        fetch: async (model) => {
-          const started = performance.now();
-          const outcome = await retrieval.embedding.load(model, query, 'query');
-          if (outcome instanceof KindredError) throw outcome;
-          const embedded = performance.now();
-          const { filter } = request;
-          const hits = await retrieval.neighbours.load(model, outcome.vector, {
-            limit: paging.window,
-            filter,
-          });
-          const searchMs = performance.now() - embedded;
-          return { hits: rankHits(hits), embedMs: embedded - started, searchMs };
-        },
+        fetch: (model) => fetchers[request.mode](model, { ...request, query }, retrieval),
       });
     },
   };

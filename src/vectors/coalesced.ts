@@ -114,6 +114,15 @@ export function coalesced(
     return abortable(result, signal);
   };
 
+  /** Searches by words are not merged: no store takes several in a call. */
+  const searchText: Collection['searchText'] = (query, options) =>
+    withSpan(
+      telemetry,
+      SPAN.vectorSearch,
+      { kind: SpanKind.CLIENT, attributes: { ...attributes, 'db.operation.name': 'search_text' } },
+      () => collection.searchText(query, options),
+    );
+
   const fetched = <T>(ids: readonly string[], work: () => Promise<T>): Promise<T> =>
     withSpan(
       telemetry,
@@ -130,6 +139,7 @@ export function coalesced(
     fetch: (ids) => fetched(ids, () => collection.fetch(ids)),
     vectors: (ids) => fetched(ids, () => collection.vectors(ids)),
     search,
+    searchText,
   };
 }
 

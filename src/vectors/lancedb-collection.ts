@@ -7,9 +7,10 @@ import { LANCEDB_CAPABILITIES, type LanceDbOptions, unavailable } from './lanced
 import { compileSql, sqlIdIn } from './lancedb-filter.js';
 import { createIndexes } from './lancedb-index.js';
 import { createRowIds } from './lancedb-row-ids.js';
-import { toArrow, toItem } from './lancedb-rows.js';
+import { isLexical, toArrow, toItem } from './lancedb-rows.js';
 import { createNearest } from './lancedb-search.js';
-import { checkQueries, checkRecords } from './records.js';
+import { createMatches } from './lancedb-text.js';
+import { NEEDS_TEXT_FIELDS, checkLimit, checkQueries, checkRecords, noLexicalSearch } from './records.js';
 import type { Collection, CollectionSpec } from './store.js';
 import { typedFilter } from './typed-filter.js';
 
@@ -26,6 +27,8 @@ export function createLanceDbCollection(
   const indexes = createIndexes(table, spec, options);
   const rowIds = createRowIds(table);
   const nearest = createNearest(table, indexes, rowIds, options);
+  const matches = createMatches(table, rowIds);
+  const lexical = isLexical(spec);
   const inTurn = createTurns();
 
   /** The values of `column` by id, for the ids that are there. */
@@ -49,6 +52,7 @@ export function createLanceDbCollection(
 
   return {
     spec,
+    lexical,
     async upsert(records) {
       const checked = checkRecords(records, spec, LANCEDB_CAPABILITIES.maxUpsert);
       if (checked.length === 0) return;
@@ -96,6 +100,16 @@ export function createLanceDbCollection(
       if (queries.length === 0) return [];
       return abortable(
         unavailable('searching', () => nearest(queries, limit, where)),
+        signal,
+      );
+    },
+    async searchText(query, { limit, filter, signal }) {
+      if (!lexical) throw noLexicalSearch('lancedb', NEEDS_TEXT_FIELDS);
+      checkLimit(limit);
+      throwIfAborted(signal);
+      const where = filter === undefined ? undefined : compileSql(typedFilter(filter, spec));
+      return abortable(
+        unavailable('searching by words', () => matches(query, limit, where)),
         signal,
       );
     },

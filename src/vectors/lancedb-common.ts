@@ -1,6 +1,7 @@
 import { KindredError } from '../errors.js';
 import type { FilterOperator } from './filter.js';
 import type { StoreCapabilities } from './store.js';
+import type { TextLanguage } from './text-language.js';
 
 export interface LanceDbOptions {
   /** Folder of the tables, one a collection; made on first use. */
@@ -9,6 +10,8 @@ export interface LanceDbOptions {
   readonly indexFromRows: number;
   /** Candidates for each hit that the approximate index ranks again by their full vectors. */
   readonly refineFactor: number;
+  /** Language of the texts, for the stems of words in lexical search; null for none. */
+  readonly textLanguage?: TextLanguage | null;
   /** How soon reads see what another process wrote, in ms. */
   readonly refreshMs: number;
   /**
@@ -24,6 +27,7 @@ export const LANCEDB_CAPABILITIES: StoreCapabilities = {
   maxUpsert: 10_000,
   persistent: true,
   exact: false,
+  lexical: true,
 };
 
 /** Runs `work`; whatever it throws that no client may see becomes UPSTREAM_UNAVAILABLE with the cause for the log. */

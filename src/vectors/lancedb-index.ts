@@ -4,6 +4,7 @@ import { setTimeout } from 'node:timers/promises';
 import type { CollectionSpec, IndexedField } from './store.js';
 import type { LanceDbOptions } from './lancedb-common.js';
 import { columnName } from './lancedb-filter.js';
+import { TEXT_COLUMN, isLexical } from './lancedb-rows.js';
 import { filterableFields } from './typed-filter.js';
 
 /** Rows times dimension up to which scanning vectors in memory costs no more CPU than a graph with re-ranking. */
@@ -35,7 +36,7 @@ export interface Indexes {
 export function createIndexes(
   table: Table,
   spec: CollectionSpec,
-  { indexFromRows, refreshMs, exactUpToFloats = EXACT_UP_TO_FLOATS }: LanceDbOptions,
+  { indexFromRows, refreshMs, exactUpToFloats = EXACT_UP_TO_FLOATS, textLanguage }: LanceDbOptions,
 ): Indexes {
   let seen: { version: number; kind: IndexKind } | undefined;
 
@@ -56,6 +57,8 @@ export function createIndexes(
   const scalarIndexes = async (rows: number): Promise<void> => {
     const existing = new Set((await table.listIndices()).flatMap((index) => index.columns));
     if (!existing.has('id')) await table.createIndex('id', { config: Index.btree() });
+    if (isLexical(spec) && !existing.has(TEXT_COLUMN))
+      await table.createIndex(TEXT_COLUMN, { config: textConfig(textLanguage) });
     if (rows < indexFromRows) return;
     for (const field of filterableFields(spec)) {
       const column = columnName(field.name);
@@ -102,6 +105,21 @@ function vectorConfig(kind: 'exact' | 'graph', rows: number): Index {
 function scalarConfig(field: IndexedField): Index {
   if (field.type === 'strings') return Index.labelList();
   return field.type === 'boolean' ? Index.bitmap() : Index.btree();
+}
+
+/**
+ * Words by Unicode's rules, so that Chinese and Japanese have some too, in lower case, without accents and as stems. Positions serve phrases
+ * alone, which there are none of.
+ */
+function textConfig(language: LanceDbOptions['textLanguage'] = 'English'): Index {
+  return Index.fts({
+    baseTokenizer: 'icu',
+    withPosition: false,
+    lowercase: true,
+    asciiFolding: true,
+    removeStopWords: false,
+    ...(language === null ? { stem: false } : { stem: true, language }),
+  });
 }
 
 /** Runs a step again when another process's write came between. */

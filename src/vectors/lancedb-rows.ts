@@ -20,6 +20,7 @@ import { z } from 'zod';
 import { FIELD_TYPES } from '../catalogue/catalogue.js';
 import type { Item } from '../catalogue/item.js';
 import { columnName } from './lancedb-filter.js';
+import { lexicalText } from './records.js';
 import type { CollectionSpec, IndexedField, VectorRecord } from './store.js';
 import { type IndexedValue, filterableFields, indexedValue } from './typed-filter.js';
 
@@ -29,11 +30,15 @@ const SPEC_KEY = 'kindred';
 const storedSpec = z.object({
   dimension: z.int().min(1),
   fields: z.array(z.object({ name: z.string(), type: z.enum(FIELD_TYPES) })),
+  text: z.array(z.string()).default([]),
 });
 
+/** The column that lexical search reads. */
+export const TEXT_COLUMN = 'text';
+
 /**
- * The table of a collection: `id`, `vector`, `hash`, `item` (JSON of all fields), and a typed column for each field that filters may
- * name. Numbers and datetimes (epoch ms) are float64: every safe integer is exact, and comparisons mean the same as in JavaScript.
+ * The table of a collection: `id`, `vector`, `hash`, `item` (JSON of all fields), `text` where there is lexical search, and a typed column
+ * for each field that filters may name. Numbers and datetimes (epoch ms) are float64: every safe integer is exact, and comparisons mean the same as in JavaScript.
  */
 export function tableSchema(spec: CollectionSpec): Schema {
   // Declares the key to Lance, which then sees when two processes insert the same id at once and lets the later one retry.
@@ -44,10 +49,18 @@ export function tableSchema(spec: CollectionSpec): Schema {
       new Field('vector', vectorType(spec.dimension), false),
       new Field('hash', new Utf8(), false),
       new Field('item', new Utf8(), false),
+      ...(isLexical(spec) ? [new Field(TEXT_COLUMN, new Utf8(), true)] : []),
       ...filterableFields(spec).map((field) => new Field(columnName(field.name), columnType(field), true)),
     ],
-    new Map([[SPEC_KEY, JSON.stringify({ dimension: spec.dimension, fields: spec.fields })]]),
+    new Map([
+      [SPEC_KEY, JSON.stringify({ dimension: spec.dimension, fields: spec.fields, text: spec.text })],
+    ]),
   );
+}
+
+/** Whether a table of `spec` has words to search. */
+export function isLexical({ text = [] }: CollectionSpec): boolean {
+  return text.length > 0;
 }
 
 /** The spec that a table was made from; undefined when Kindred did not make it. */
@@ -65,6 +78,7 @@ export function toArrow(records: readonly VectorRecord[], spec: CollectionSpec, 
     vectorColumn(records, spec.dimension),
     texts(records.map(({ hash }) => hash)),
     texts(records.map(({ item }) => JSON.stringify(item.fields))),
+    ...(isLexical(spec) ? [texts(records.map(({ item }) => lexicalText(item, spec)))] : []),
     ...filterableFields(spec).map((field) =>
       column(
         records.map(({ item }) => indexedValue(item, field)),
@@ -114,7 +128,7 @@ function column(values: readonly IndexedValue[], field: IndexedField): Vector<Da
   return vectorFromArray(cells, columnType(field));
 }
 
-function texts(values: readonly string[]): Vector<DataType> {
+function texts(values: readonly (string | null)[]): Vector<DataType> {
   return vectorFromArray(values, new Utf8());
 }
 

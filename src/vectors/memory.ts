@@ -9,6 +9,7 @@ import {
   checkSpec,
   clampCosine,
   compareHits,
+  noLexicalSearch,
   specError,
   specFault,
 } from './records.js';
@@ -43,6 +44,7 @@ const CAPABILITIES: StoreCapabilities = {
   maxUpsert: 10_000,
   persistent: false,
   exact: true,
+  lexical: false,
 };
 
 /**
@@ -141,6 +143,7 @@ function createCollection(spec: CollectionSpec): Collection {
 
   return {
     spec,
+    lexical: false,
     upsert: (records) =>
       Promise.resolve().then(() => {
         const checked = checkRecords(records, spec, CAPABILITIES.maxUpsert);
@@ -162,6 +165,7 @@ function createCollection(spec: CollectionSpec): Collection {
         }),
       ),
     search: scan,
+    searchText: () => Promise.reject(noLexicalSearch('memory', 'take lancedb, or milvus 2.5 and newer')),
     count: (filter) =>
       Promise.resolve().then(() => {
         if (filter === undefined) return rows.rows.length;

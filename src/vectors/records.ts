@@ -1,4 +1,5 @@
-import { badInput } from '../errors.js';
+import { KindredError, badInput } from '../errors.js';
+import type { Item } from '../catalogue/item.js';
 import type { CollectionSpec, VectorRecord } from './store.js';
 import { isWellFormed } from './typed-filter.js';
 
@@ -43,9 +44,14 @@ export function checkQueries(
   maxQueries: number,
 ): void {
   if (queries.length > maxQueries) throw badInput(`a search takes ${String(maxQueries)} queries at most`);
+  checkLimit(limit);
+  for (const query of queries) checkVector(query, spec.dimension);
+}
+
+/** Checks the limit of a search. */
+export function checkLimit(limit: number): void {
   if (!Number.isSafeInteger(limit) || limit < 1)
     throw badInput('the limit of a search is a positive integer');
-  for (const query of queries) checkVector(query, spec.dimension);
 }
 
 /** Throws unless `spec` can name files and columns. A wrong one is a fault of the program, not of a client. */
@@ -91,8 +97,30 @@ export function specFault(existing: CollectionSpec, wanted: CollectionSpec): str
       .sort()
       .join(', ');
   const [old, now] = [columns(existing), columns(wanted)];
-  return old === now ? undefined : `it was imported with the fields (${old}), the catalogue has (${now})`;
+  if (old !== now) return `it was imported with the fields (${old}), the catalogue has (${now})`;
+  const words = ({ text = [] }: CollectionSpec): string => text.join(', ');
+  return words(existing) === words(wanted)
+    ? undefined
+    : `its lexical search reads (${words(existing)}), that of the catalogue (${words(wanted)})`;
 }
+
+/** The text of an item that lexical search reads: the values of the spec's text fields, a line each; null when all are missing. */
+export function lexicalText({ fields }: Item, { text = [] }: CollectionSpec): string | null {
+  const lines = text.flatMap((name) => {
+    const value = fields[name];
+    if (typeof value === 'string') return [value];
+    return Array.isArray(value) ? value.filter((element) => typeof element === 'string') : [];
+  });
+  return lines.length === 0 ? null : lines.join('\n');
+}
+
+/** The error of a lexical search where there is none. `needs` says what it would take. */
+export function noLexicalSearch(store: string, needs: string): KindredError {
+  return new KindredError('FEATURE_UNSUPPORTED', `the store ${store} can't search by words: ${needs}`);
+}
+
+/** What lexical search takes of the catalogue. */
+export const NEEDS_TEXT_FIELDS = 'it needs a field of the catalogue with `search` among its uses';
 
 /** The error for an operator whose catalogue or model has changed under a collection. */
 export function specError(name: string, fault: string): Error {

@@ -14,6 +14,8 @@ export interface CollectionSpec {
   readonly name: string;
   readonly dimension: number;
   readonly fields: readonly IndexedField[];
+  /** Fields whose words lexical search finds; by default none, and there is no lexical search. */
+  readonly text?: readonly string[];
 }
 
 export interface VectorRecord {
@@ -26,7 +28,7 @@ export interface VectorRecord {
 
 export interface Hit {
   readonly id: string;
-  /** Cosine similarity, -1 to 1; higher is closer. */
+  /** Higher is better. Of a search by vectors the cosine, -1 to 1; of one by words a BM25 score, 0 or more, without a scale. */
   readonly score: number;
 }
 
@@ -48,11 +50,15 @@ export interface StoreCapabilities {
   readonly persistent: boolean;
   /** Whether a search is exact; otherwise it is approximate above some size. */
   readonly exact: boolean;
+  /** Whether it finds items by their words; a server's version may decide, see {@link Collection.lexical}. */
+  readonly lexical: boolean;
 }
 
 /** The records of one model version. All ids are the catalogue's keys. */
 export interface Collection {
   readonly spec: CollectionSpec;
+  /** Whether `searchText` answers here: the store can, and the spec names fields to search. */
+  readonly lexical: boolean;
   /**
    * Inserts records or replaces those with the same id, all or none of this call. Throws UPSTREAM_UNAVAILABLE when the store can't be
    * reached; a record whose vector has another dimension is BAD_USER_INPUT.
@@ -68,6 +74,11 @@ export interface Collection {
   hashes(ids: readonly string[]): Promise<(string | null)[]>;
   /** For each of `queries` (`[n][dimension]`) its nearest records by cosine, best first, ties by id. */
   search(queries: readonly Float32Array[], options: SearchOptions): Promise<Hit[][]>;
+  /**
+   * The records whose words fit `query` best by BM25, ties by id; words have no syntax. None for a query without words. FEATURE_UNSUPPORTED,
+   * naming the store and what it would take, where it is not `lexical`.
+   */
+  searchText(query: string, options: SearchOptions): Promise<Hit[]>;
   count(filter?: Filter): Promise<number>;
   /** Compacts files and builds or refreshes the index where the size calls for it. Safe at any time. */
   optimize(): Promise<void>;
