@@ -53,6 +53,7 @@ function typeName(schema: z.ZodType): string {
   if (inner instanceof z.ZodEnum)
     return inner.options.map((option) => `\`${String(option)}\``).join(', ') + nullable;
   if (inner instanceof z.ZodArray) return 'list' + nullable;
+  if (inner instanceof z.ZodRecord) return 'map' + nullable;
   if (inner instanceof z.ZodBoolean) return 'boolean' + nullable;
   if (inner instanceof z.ZodNumber) return (inner.format === 'safeint' ? 'integer' : 'number') + nullable;
   return 'string' + nullable;

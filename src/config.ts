@@ -136,10 +136,22 @@ function locate(tree: Tree, path: string[]): [Tree, string] {
   return locate(tree[head] as Tree, rest);
 }
 
+/** A map written as `name=value,name=value`; numbers are read as such. */
+function readMap(text: string): Record<string, unknown> {
+  const pairs = text.split(',').filter((pair) => pair.trim() !== '');
+  return Object.fromEntries(
+    pairs.map((pair) => {
+      const [name = '', value = ''] = pair.split('=', 2).map((part) => part.trim());
+      return [name, readScalar(value, 'number')];
+    }),
+  );
+}
+
 /** Reads the text of a variable or flag as the type of its setting; what does not fit stays text, for zod to refuse. */
 function readScalar(text: string, type: string): unknown {
   if (type.includes('null') && text === 'null') return null;
   if (type.includes('list')) return text.split(',').map((each) => each.trim());
+  if (type.includes('map')) return readMap(text);
   if (type.includes('number') || type.includes('integer'))
     return text.trim() !== '' && Number.isFinite(Number(text)) ? Number(text) : text;
   if (type.includes('boolean'))

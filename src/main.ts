@@ -31,6 +31,7 @@ import type { Telemetry } from './telemetry.js';
 import { coalesced } from './vectors/coalesced.js';
 import { createLanceDbStore } from './vectors/lancedb.js';
 import { createMemoryStore } from './vectors/memory.js';
+import { createMilvusStore } from './vectors/milvus.js';
 import { remembered } from './vectors/remembered.js';
 import type { VectorStore } from './vectors/store.js';
 
@@ -58,10 +59,16 @@ export interface Gateway {
 }
 
 /** Opens the vector store that the config names. */
-export function openStore({ data, store }: Config): VectorStore {
+export function openStore({ data, store }: Config, log?: Logger): VectorStore {
   switch (store.adapter) {
     case 'memory':
       return createMemoryStore();
+    case 'milvus':
+      return createMilvusStore({
+        ...store.milvus,
+        onAway: (reason) => log?.error({ store: 'milvus', reason }, 'vector store away'),
+        onBack: () => log?.info({ store: 'milvus' }, 'vector store answers again'),
+      });
     case 'lancedb':
       return createLanceDbStore({ folder: join(data, 'lancedb'), ...store });
   }
@@ -78,7 +85,7 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
   const log = createLogger(quiet ? { ...config.log, level: 'warn' } : config.log, logTo);
   const running = startTelemetry(config, process.env);
   const { telemetry, metricsHandler } = running;
-  const store = openStore(config);
+  const store = openStore(config, log);
   const cache = openCache({ config: config.cache, telemetry, log });
   const tunings = new Map<string, Tuning>();
   const pool = createOnnxPool({

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLanceDbStore } from '../src/vectors/lancedb.js';
 import { createMemoryStore } from '../src/vectors/memory.js';
+import { describeFilterProperties } from './conformance/filter-properties.js';
 import { describeLexicalSearch } from './conformance/lexical.js';
 import { describeVectorStore } from './conformance/vector-store.js';
 
@@ -26,3 +27,8 @@ describeVectorStore('lancedb with an exact index', lancedb({ indexFromRows: 100 
 describeVectorStore('lancedb with an HNSW index', lancedb({ indexFromRows: 100, exactUpToFloats: 0 }));
 
 describeLexicalSearch('lancedb', lancedb({ indexFromRows: 1_000_000 }));
+
+const memory = createMemoryStore();
+describeFilterProperties('memory', () => ({ open: () => memory }));
+describeFilterProperties('lancedb', lancedb({ indexFromRows: 1_000_000 }));
+describeFilterProperties('lancedb with indexes', lancedb({ indexFromRows: 10 }));

@@ -33,8 +33,13 @@ export function commandConfig(
   return loadConfig({
     file: options.config,
     env: process.env,
-    flags: { ...options.set, ...(options.data === undefined ? {} : { data: options.data }), ...flags },
+    flags: { ...options.set, ...given({ data: options.data, ...flags }) },
   });
+}
+
+/** Without those that are not given: they must not hide what --set says. */
+function given(flags: Record<string, string | undefined>): Record<string, string | undefined> {
+  return Object.fromEntries(Object.entries(flags).filter(([, value]) => value !== undefined));
 }
 
 /**

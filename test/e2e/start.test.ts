@@ -8,6 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { packageRoot } from '../../src/package-root.js';
+import { freePort } from '../daemon.js';
 import { startServer } from '../server-process.js';
 
 const CLI = packageRoot('dist/src/cli/index.js');
@@ -71,6 +72,28 @@ describe('X20: a faulty configuration', () => {
       log: { level: 'error' },
       search: { cursorSecret: '********' },
     });
+  });
+
+  it('reads maps as name=value, and masks the token of Milvus', () => {
+    const { out } = kindred(
+      [
+        ...['config', '--json', '--set', 'store.milvus.index.params=M=8,efConstruction=64'],
+        ...['--set', 'store.milvus.token=root:hidden'],
+      ],
+      { KINDRED_STORE_MILVUS_INDEX_SEARCH_PARAMS: 'ef=99, mode=fast' },
+    );
+    expect(out).not.toContain('hidden');
+    expect((JSON.parse(out) as { store: { milvus: unknown } }).store.milvus).toMatchObject({
+      token: '********',
+      index: { params: { M: 8, efConstruction: 64 }, searchParams: { ef: 99, mode: 'fast' } },
+    });
+  });
+
+  it('listens where --set says', async () => {
+    const port = await freePort();
+    const server = await startServer({ data: folder, 'server.port': String(port) });
+    expect(new URL(server.url).port).toBe(String(port));
+    await server.stop();
   });
 });
 

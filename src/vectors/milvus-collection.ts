@@ -1,0 +1,185 @@
+import { badInput, throwIfAborted } from '../errors.js';
+import type { Item } from '../catalogue/item.js';
+import { abortable } from './abortable.js';
+import type { MilvusConnection, ReadOptions } from './milvus-connection.js';
+import { createCompletion } from './milvus-completion.js';
+import { checkStatus } from './milvus-fault.js';
+import { compileExpression, idIn } from './milvus-filter.js';
+import { handedOver } from './milvus-handover.js';
+import type { MilvusOptions } from './milvus-options.js';
+import { type FieldData, toNumber } from './milvus-proto.js';
+import { type MilvusRow, toItem, toRow } from './milvus-rows.js';
+import { MAX_HITS, createNearest } from './milvus-search.js';
+import { checkQueries, checkRecords, noLexicalSearch } from './records.js';
+import type { Collection, CollectionSpec, StoreCapabilities } from './store.js';
+import { typedFilter } from './typed-filter.js';
+
+/** Ids in one expression. */
+const IDS_A_QUERY = 1_000;
+/** Estimated bytes of the rows in one upsert: gRPC takes 64 MB by default. */
+const UPSERT_BYTES = 16_000_000;
+
+export const MILVUS_CAPABILITIES: StoreCapabilities = {
+  filters: new Set(['and', 'or', 'not', 'eq', 'in', 'range', 'contains', 'exists']),
+  maxQueries: 64,
+  maxUpsert: 10_000,
+  persistent: true,
+  exact: false,
+  lexical: false,
+};
+
+/** A collection that is there and loaded. */
+export function createMilvusCollection(
+  connection: MilvusConnection,
+  spec: CollectionSpec,
+  options: MilvusOptions,
+): Collection {
+  const { name } = spec;
+  const nearest = createNearest(connection, name, options.index);
+  const complete = createCompletion(connection, spec);
+  /** Reads that follow a write of the same caller, e.g. of an import: they see everything acknowledged before. */
+  const STRONG: ReadOptions = { consistency: 'Strong' };
+
+  /** Rows by id, each as `read` makes it of a column's row. */
+  const lookup = async <T>(
+    ids: readonly string[],
+    field: string,
+    read: (column: FieldData, row: number) => T,
+    reads?: ReadOptions,
+  ): Promise<Map<string, T>> => {
+    const found = new Map<string, T>();
+    const distinct = [...new Set(ids)];
+    for (let from = 0; from < distinct.length; from += IDS_A_QUERY) {
+      const answer = await connection.query(
+        {
+          collection_name: name,
+          expr: idIn(distinct.slice(from, from + IDS_A_QUERY)),
+          output_fields: ['id', field],
+          query_params: [],
+        },
+        reads,
+      );
+      const column = (wanted: string): FieldData | undefined =>
+        answer.fields_data.find(({ field_name }) => field_name === wanted);
+      const values = column(field);
+      for (const [row, id] of (column('id')?.scalars?.string_data?.data ?? []).entries())
+        if (values !== undefined) found.set(id, read(values, row));
+    }
+    return found;
+  };
+  const inOrder = <T>(ids: readonly string[], found: ReadonlyMap<string, T>): (T | null)[] =>
+    ids.map((id) => found.get(id) ?? null);
+  const expressionOf = (filter: Parameters<typeof typedFilter>[0] | undefined): string =>
+    filter === undefined ? '' : compileExpression(typedFilter(filter, spec));
+
+  const upsertRows = async (rows: readonly MilvusRow[]): Promise<void> => {
+    await connection.sdk('writing records', async (client) => {
+      const { status, err_index: wrong } = await client.upsert({
+        collection_name: name,
+        data: [...rows],
+        timeout: options.writeTimeoutMs,
+      });
+      checkStatus(status);
+      if (wrong.length > 0) throw new Error(`${String(wrong.length)} rows were not written`);
+    });
+  };
+
+  return {
+    spec,
+    lexical: false,
+    async upsert(records) {
+      const rows = checkRecords(records, spec, MILVUS_CAPABILITIES.maxUpsert).map((record) =>
+        toRow(record, spec),
+      );
+      for (const part of parts(rows, spec.dimension)) await upsertRows(part);
+    },
+    async delete(ids) {
+      // Milvus answers how many it was asked to delete, not how many were there.
+      const there = [...(await lookup(ids, 'hash', () => true, STRONG)).keys()];
+      for (let from = 0; from < there.length; from += IDS_A_QUERY) {
+        const part = there.slice(from, from + IDS_A_QUERY);
+        await connection.sdk('deleting records', async (client) => {
+          const answer = await client.delete({
+            collection_name: name,
+            filter: idIn(part),
+            timeout: options.writeTimeoutMs,
+          });
+          checkStatus(answer.status);
+        });
+      }
+      return there.length;
+    },
+    async fetch(ids) {
+      const found = await lookup(ids, 'item', (column, row) => {
+        return column.scalars?.array_data?.data[row]?.string_data?.data ?? [];
+      });
+      return ids.map((id): Item | null => {
+        const item = found.get(id);
+        return item === undefined ? null : toItem(id, item);
+      });
+    },
+    async vectors(ids) {
+      const { dimension } = spec;
+      const found = await lookup(ids, 'vector', ({ vectors }, row) =>
+        Float32Array.from((vectors?.float_vector?.data ?? []).slice(row * dimension, (row + 1) * dimension)),
+      );
+      return inOrder(ids, found);
+    },
+    async hashes(ids) {
+      const read = ({ scalars }: FieldData, row: number): string => scalars?.string_data?.data[row] ?? '';
+      return inOrder(ids, await lookup(ids, 'hash', read, STRONG));
+    },
+    async search(queries, { limit, filter, signal }) {
+      checkQueries(queries, limit, spec, MILVUS_CAPABILITIES.maxQueries);
+      if (limit > MAX_HITS) throw badInput(`a search of Milvus gives ${String(MAX_HITS)} hits at most`);
+      throwIfAborted(signal);
+      const expression = expressionOf(filter);
+      if (queries.length === 0) return [];
+      const found = nearest(queries, limit, expression, signal);
+      return abortable(
+        expression === '' ? found : found.then((hits) => complete(hits, queries, limit, expression, signal)),
+        signal,
+      );
+    },
+    searchText: () => Promise.reject(noLexicalSearch('milvus', 'it needs a server of version 2.5 or newer')),
+    async count(filter) {
+      const answer = await connection.query(
+        {
+          collection_name: name,
+          expr: filter === undefined ? '' : expressionOf(filter),
+          output_fields: ['count(*)'],
+          query_params: [],
+        },
+        STRONG,
+      );
+      return toNumber(answer.fields_data[0]?.scalars?.long_data?.data[0] ?? 0);
+    },
+    async optimize() {
+      await connection.sdk(
+        'writing out segments',
+        async (client) => {
+          const { status } = await client.flushSync({ collection_names: [name] });
+          checkStatus(status);
+        },
+        options.loadTimeoutMs,
+      );
+      await handedOver(connection, name, options.loadTimeoutMs);
+    },
+  };
+}
+
+/** Rows in calls that a server takes. */
+function parts(rows: readonly MilvusRow[], dimension: number): MilvusRow[][] {
+  const calls: MilvusRow[][] = [];
+  let bytes = Infinity;
+  for (const row of rows) {
+    const size = dimension * 4 + JSON.stringify({ ...row, vector: null }).length;
+    if (bytes + size > UPSERT_BYTES) {
+      calls.push([]);
+      bytes = 0;
+    }
+    bytes += size;
+    calls.at(-1)?.push(row);
+  }
+  return calls;
+}

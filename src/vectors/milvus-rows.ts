@@ -1,0 +1,70 @@
+import { badInput } from '../errors.js';
+import type { Item } from '../catalogue/item.js';
+import { columnName, storedText } from './milvus-filter.js';
+import type { CollectionSpec, IndexedField, VectorRecord } from './store.js';
+import { type IndexedValue, filterableFields, indexedValue } from './typed-filter.js';
+
+/** Bytes of an element that an array of texts takes. */
+export const TEXT_MAX_BYTES = 65_535;
+/** Pieces that an item's JSON is cut into at most: 4 MB. */
+export const ITEM_MAX_PIECES = 64;
+/** Elements of a list field at most. */
+export const LIST_MAX_ELEMENTS = 4_096;
+/** UTF-16 code units of a piece: at most three bytes each. */
+const PIECE_UNITS = Math.floor(TEXT_MAX_BYTES / 3);
+
+/** A row as the SDK's upsert takes it. */
+export type MilvusRow = Record<string, string | number | number[] | string[]>;
+
+/** A record as a row. Throws BAD_USER_INPUT where a value has another type than its field, or is more than a row holds. */
+export function toRow({ item, vector, hash }: VectorRecord, spec: CollectionSpec): MilvusRow {
+  if (Buffer.byteLength(item.id, 'utf8') > TEXT_MAX_BYTES)
+    throw badInput(`an id has ${String(TEXT_MAX_BYTES)} bytes at most`);
+  return {
+    id: item.id,
+    hash,
+    vector: Array.from(vector),
+    item: pieces(JSON.stringify(item.fields)),
+    ...Object.fromEntries(
+      filterableFields(spec).map((field) => [columnName(field.name), cell(indexedValue(item, field), field)]),
+    ),
+  };
+}
+
+/** The item of an id and the pieces of its JSON. */
+export function toItem(id: string, item: readonly string[]): Item {
+  return { id, fields: JSON.parse(item.join('')) as Item['fields'] };
+}
+
+/** A text in pieces that fit a column; a pair of surrogates is never cut in two. */
+function pieces(text: string): string[] {
+  const parts: string[] = [];
+  for (let from = 0; from < text.length;) {
+    let to = Math.min(text.length, from + PIECE_UNITS);
+    if (to < text.length && isHighSurrogate(text.charCodeAt(to - 1))) to -= 1;
+    parts.push(text.slice(from, to));
+    from = to;
+  }
+  if (parts.length > ITEM_MAX_PIECES)
+    throw badInput(`an item has ${String(ITEM_MAX_PIECES * PIECE_UNITS)} characters of JSON at most`);
+  return parts;
+}
+
+function isHighSurrogate(unit: number): boolean {
+  return unit >= 0xd8_00 && unit <= 0xdb_ff;
+}
+
+/** A value as its column holds it; see compileExpression for what a missing one is. */
+function cell(value: IndexedValue, field: IndexedField): string | number | string[] {
+  if (value === null) {
+    if (field.type === 'string') return '';
+    if (field.type === 'strings') return [];
+    return field.type === 'boolean' ? -1 : -Infinity;
+  }
+  if (typeof value === 'string') return `v${storedText(value)}`;
+  if (typeof value === 'boolean') return Number(value);
+  if (typeof value === 'number') return value;
+  if (value.length > LIST_MAX_ELEMENTS)
+    throw badInput(`the list of "${field.name}" has ${String(LIST_MAX_ELEMENTS)} elements at most`);
+  return value.map(storedText);
+}

@@ -1,0 +1,81 @@
+import type { CreateCollectionReq, FieldType as MilvusField } from '@zilliz/milvus2-sdk-node';
+import { z } from 'zod';
+import { FIELD_TYPES } from '../catalogue/catalogue.js';
+import { badInput } from '../errors.js';
+import { columnName } from './milvus-filter.js';
+import type { MilvusOptions } from './milvus-options.js';
+import { ITEM_MAX_PIECES, LIST_MAX_ELEMENTS, TEXT_MAX_BYTES } from './milvus-rows.js';
+import type { CollectionSpec, IndexedField } from './store.js';
+import { filterableFields } from './typed-filter.js';
+
+/** What the description of a collection says of how it was made. */
+const storedSpec = z.object({
+  kindred: z.object({
+    dimension: z.int().min(1),
+    fields: z.array(z.object({ name: z.string(), type: z.enum(FIELD_TYPES) })),
+    text: z.array(z.string()).optional(),
+  }),
+});
+
+/** The spec that a collection was made from, by its description; undefined when Kindred did not make it. */
+export function specOf(description: string, name: string): CollectionSpec | undefined {
+  try {
+    const { kindred } = storedSpec.parse(JSON.parse(description));
+    return { name, ...kindred };
+  } catch {
+    return undefined;
+  }
+}
+
+/** The collection of `spec`: `id`, `vector`, `hash`, `item` (JSON of all fields, in pieces) and a typed column a filterable field. */
+export function createRequest(
+  spec: CollectionSpec,
+  { partitionKey }: Pick<MilvusOptions, 'partitionKey'>,
+): CreateCollectionReq {
+  const { dimension, fields, text } = spec;
+  if (partitionKey !== null && !fields.some(({ name, type }) => name === partitionKey && type === 'string'))
+    throw badInput(
+      `store.milvus.partitionKey: expected a filterable string field of the catalogue, but got ${partitionKey}`,
+    );
+  const texts = { element_type: 'VarChar', max_length: TEXT_MAX_BYTES } as const;
+  return {
+    collection_name: spec.name,
+    description: JSON.stringify({ kindred: { dimension, fields, text } }),
+    enable_dynamic_field: false,
+    consistency_level: 'Bounded',
+    fields: [
+      { name: 'id', data_type: 'VarChar', max_length: TEXT_MAX_BYTES, is_primary_key: true },
+      { name: 'vector', data_type: 'FloatVector', dim: dimension },
+      { name: 'hash', data_type: 'VarChar', max_length: TEXT_MAX_BYTES },
+      { name: 'item', data_type: 'Array', max_capacity: ITEM_MAX_PIECES, ...texts },
+      ...filterableFields(spec).map((field) => ({
+        ...column(field),
+        ...(field.name === partitionKey && { is_partition_key: true }),
+      })),
+    ],
+  };
+}
+
+function column({ name, type }: IndexedField): MilvusField {
+  const base = { name: columnName(name) };
+  switch (type) {
+    case 'string':
+      return { ...base, data_type: 'VarChar', max_length: TEXT_MAX_BYTES };
+    case 'boolean':
+      return { ...base, data_type: 'Int8' };
+    case 'strings':
+      return {
+        ...base,
+        data_type: 'Array',
+        element_type: 'VarChar',
+        max_length: TEXT_MAX_BYTES,
+        max_capacity: LIST_MAX_ELEMENTS,
+      };
+    case 'int':
+    case 'float':
+    case 'datetime':
+      return { ...base, data_type: 'Double' };
+    case 'json':
+      throw new TypeError('json fields have no column');
+  }
+}

@@ -1,0 +1,138 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { MilvusClient } from '@zilliz/milvus2-sdk-node';
+import { KindredError } from '../errors.js';
+import { MILVUS_CAPABILITIES, createMilvusCollection } from './milvus-collection.js';
+import { type MilvusConnection, createMilvusConnection } from './milvus-connection.js';
+import { MilvusRefusal, checkStatus } from './milvus-fault.js';
+import type { MilvusOptions } from './milvus-options.js';
+import { createRequest, specOf } from './milvus-schema.js';
+import { checkSpec, specError, specFault } from './records.js';
+import type { Collection, CollectionSpec, VectorStore } from './store.js';
+
+/** How often the progress of loading is asked for, in ms. */
+const POLL_MS = 100;
+
+/** A store on Milvus 2.3 and newer, or Zilliz Cloud. Nothing connects before the first call, and a server that comes back is found by itself. */
+export function createMilvusStore(options: MilvusOptions): VectorStore {
+  const connection = createMilvusConnection(options);
+  const opened = new Map<string, Promise<Collection>>();
+
+  const openOnce = (spec: CollectionSpec): Promise<Collection> => {
+    const existing = opened.get(spec.name);
+    if (existing !== undefined) return existing;
+    const collection = openCollection(connection, spec, options).catch((error: unknown) => {
+      opened.delete(spec.name);
+      throw error;
+    });
+    opened.set(spec.name, collection);
+    return collection;
+  };
+
+  return {
+    name: 'milvus',
+    capabilities: MILVUS_CAPABILITIES,
+    async open(spec) {
+      checkSpec(spec);
+      const collection = await openOnce(spec);
+      const fault = specFault(collection.spec, spec);
+      if (fault !== undefined) throw specError(spec.name, fault);
+      return collection;
+    },
+    list: () =>
+      connection.sdk('listing the collections', async (client) => {
+        const { status, data } = await client.showCollections();
+        checkStatus(status);
+        return data.map(({ name }) => name).sort();
+      }),
+    async drop(name) {
+      opened.delete(name);
+      await connection.sdk('dropping a collection', async (client) => {
+        if (await isThere(client, name)) checkStatus(await client.dropCollection({ collection_name: name }));
+      });
+    },
+    check: () =>
+      connection.sdk(
+        'its health',
+        async (client) => {
+          const { status } = await client.showCollections();
+          checkStatus(status);
+        },
+        options.timeoutMs,
+      ),
+    async close() {
+      opened.clear();
+      await connection.close();
+    },
+  };
+}
+
+/** Makes what is missing of a collection: itself, its index, its place in memory. Each step is one that another process may have done. */
+async function openCollection(
+  connection: MilvusConnection,
+  wanted: CollectionSpec,
+  options: MilvusOptions,
+): Promise<Collection> {
+  const { name } = wanted;
+  const description = await connection.sdk('opening a collection', async (client) => {
+    if (!(await isThere(client, name))) await create(client, wanted, options);
+    const answer = await client.describeCollection({ collection_name: name });
+    checkStatus(answer.status);
+    await indexAndLoad(client, name, options);
+    return answer.schema.description;
+  });
+  const spec = specOf(description, name);
+  if (spec === undefined) throw specError(name, 'the collection of that name was not made by Kindred');
+  await loaded(connection, name, options.loadTimeoutMs);
+  return createMilvusCollection(connection, spec, options);
+}
+
+async function isThere(client: MilvusClient, name: string): Promise<boolean> {
+  const { status, value } = await client.hasCollection({ collection_name: name });
+  checkStatus(status);
+  return value === true;
+}
+
+async function create(client: MilvusClient, spec: CollectionSpec, options: MilvusOptions): Promise<void> {
+  try {
+    checkStatus(await client.createCollection(createRequest(spec, options)));
+  } catch (error) {
+    // Another process may have been first.
+    if (!(error instanceof MilvusRefusal) || !(await isThere(client, spec.name))) throw error;
+  }
+}
+
+async function indexAndLoad(client: MilvusClient, name: string, { index }: MilvusOptions): Promise<void> {
+  const indexes = await client.describeIndex({ collection_name: name });
+  if (!indexes.index_descriptions.some(({ field_name: field }) => field === 'vector')) {
+    checkStatus(
+      await client.createIndex({
+        collection_name: name,
+        field_name: 'vector',
+        index_type: index.type,
+        metric_type: 'COSINE',
+        params: { ...index.params },
+      }),
+    );
+  }
+  checkStatus(await client.loadCollection({ collection_name: name }));
+}
+
+/** Resolves when the collection is in memory. */
+async function loaded(connection: MilvusConnection, name: string, limit: number): Promise<void> {
+  const until = performance.now() + limit;
+  let progress = '0';
+  while (performance.now() < until) {
+    progress = await connection.sdk('reading the progress of loading', async (client) => {
+      const answer = await client.getLoadingProgress({ collection_name: name });
+      checkStatus(answer.status);
+      return answer.progress;
+    });
+    if (progress === '100') return;
+    await sleep(POLL_MS);
+  }
+  throw new KindredError(
+    'UPSTREAM_UNAVAILABLE',
+    `the vector store has not loaded the collection yet (${progress} %)`,
+    { retryAfterMs: 5_000 },
+  );
+}

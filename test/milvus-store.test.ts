@@ -1,0 +1,19 @@
+import { afterAll, beforeAll, describe } from 'vitest';
+import { createMilvusStore } from '../src/vectors/milvus.js';
+import { describeFilterProperties } from './conformance/filter-properties.js';
+import { type StoreUnderTest, describeVectorStore } from './conformance/vector-store.js';
+import { type Milvus, milvusOptions, skipMilvus, startMilvus } from './milvus.js';
+
+const skip = skipMilvus();
+
+describe.skipIf(skip !== undefined)(`the real Milvus${skip === undefined ? '' : ` (${skip})`}`, () => {
+  let milvus: Milvus;
+  beforeAll(async () => {
+    milvus = await startMilvus();
+  });
+  afterAll(() => milvus.close());
+
+  const store = (): StoreUnderTest => ({ open: () => createMilvusStore(milvusOptions(milvus)) });
+  describeVectorStore('milvus', store);
+  describeFilterProperties('milvus', store);
+});
