@@ -357,6 +357,12 @@ export const configSchema = z.strictObject({
         .default('lancedb')
         .describe('Vector store. `memory` forgets everything at exit.'),
       milvus: milvusSchema,
+      batchQueries: count
+        .max(64)
+        .default(64)
+        .describe(
+          'Searches of concurrent requests that go to the store in one call at most; 1 for each on its own.',
+        ),
       indexFromRows: count.default(5_000).describe('Rows from which LanceDB builds an approximate index.'),
       refineFactor: count
         .default(3)

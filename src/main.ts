@@ -59,7 +59,13 @@ export interface Gateway {
 }
 
 /** Opens the vector store that the config names. */
-export function openStore({ data, store }: Config, log?: Logger): VectorStore {
+export function openStore(config: Config, log?: Logger): VectorStore {
+  const store = openAdapter(config, log);
+  const maxQueries = Math.min(store.capabilities.maxQueries, config.store.batchQueries);
+  return { ...store, capabilities: { ...store.capabilities, maxQueries } };
+}
+
+function openAdapter({ data, store }: Config, log: Logger | undefined): VectorStore {
   switch (store.adapter) {
     case 'memory':
       return createMemoryStore();
@@ -103,10 +109,13 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
     store,
     load: (id) => loadModel(id, { cache, config, pool, telemetry }),
     wrap: (collection) =>
-      remembered(coalesced(collection, telemetry, store), {
-        maxItems: config.store.cachedItems,
-        ttlMs: config.store.refreshMs,
-      }),
+      remembered(
+        coalesced(collection, telemetry, store, config.store.batchQueries === 1 ? Infinity : undefined),
+        {
+          maxItems: config.store.cachedItems,
+          ttlMs: config.store.refreshMs,
+        },
+      ),
     log,
   });
   return {

@@ -4,6 +4,7 @@ import { benchEmbed } from './embed.js';
 import { benchEmbedGpu } from './embed-gpu.js';
 import { benchImport } from './import.js';
 import { benchSearch } from './search.js';
+import { benchStore } from './store.js';
 import { benchTokenize } from './tokenize.js';
 
 const BENCHES: Record<string, (parts: readonly string[]) => Promise<void>> = {
@@ -11,6 +12,7 @@ const BENCHES: Record<string, (parts: readonly string[]) => Promise<void>> = {
   'embed-gpu': benchEmbedGpu,
   import: benchImport,
   search: benchSearch,
+  store: benchStore,
   tokenize: benchTokenize,
 };
 

@@ -12,7 +12,10 @@ export interface LoadOptions {
 }
 
 /** A server and the process whose CPU counts. */
-type Target = Pick<RunningServer, 'url' | 'pid'>;
+type Target = Pick<RunningServer, 'url' | 'pid'> & {
+  /** Other processes whose CPU counts too, e.g. of a database. */
+  readonly others?: readonly number[];
+};
 
 /** What a load came to. */
 export interface Load {
@@ -22,7 +25,7 @@ export interface Load {
   readonly p50: number;
   readonly p95: number;
   readonly p99: number;
-  /** CPU time of the whole server process by request answered with 200, in ms. */
+  /** CPU time of the whole server process, and the others, by request answered with 200, in ms. */
   readonly cpuMs: number;
   /** Requests refused with 429. */
   readonly refused: number;
@@ -90,11 +93,12 @@ export async function offer(
 }
 
 /** Counts answers by status and time until it is ended. */
-function startTally({ pid }: Target): {
+function startTally({ pid, others: more = [] }: Target): {
   add(status: number, milliseconds: number): void;
   end(seconds: number, errors: number): Load;
 } {
-  const cpu = cpuSeconds(pid);
+  const used = (): number => [pid, ...more].reduce((sum, each) => sum + cpuSeconds(each), 0);
+  const cpu = used();
   const times: number[] = [];
   const refusals: number[] = [];
   let others = 0;
@@ -105,7 +109,7 @@ function startTally({ pid }: Target): {
       else others += 1;
     },
     end: (seconds, errors) => {
-      const cpuMs = ((cpuSeconds(pid) - cpu) * 1000) / times.length;
+      const cpuMs = ((used() - cpu) * 1000) / times.length;
       times.sort((a, b) => a - b);
       refusals.sort((a, b) => a - b);
       return {
