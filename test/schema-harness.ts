@@ -221,8 +221,9 @@ function recordedEmbedder(
 function recording(collection: Collection, calls: StoreCall[]): Collection {
   return new Proxy(collection, {
     get: (target, method: keyof Collection) => {
-      if (method === 'spec' || method === 'lexical') return target[method];
-      const work = target[method].bind(target) as (...args: unknown[]) => unknown;
+      const member = target[method];
+      if (typeof member !== 'function') return member;
+      const work = member.bind(target) as (...args: unknown[]) => unknown;
       return (...args: unknown[]): unknown => {
         calls.push({ method, args });
         return work(...args);

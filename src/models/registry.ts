@@ -165,14 +165,18 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
     served: () => [...slots.values()].map(serve).filter((model) => model !== null),
     ready: () =>
       [...slots.values()].every(
-        (slot) => slot.collection !== null && slot.model?.embedder.health().ready === true,
+        ({ collection, model }) =>
+          collection !== null &&
+          collection.fault?.() === undefined &&
+          model?.embedder.health().ready === true,
       ),
     faults: () => {
       const faults: Record<string, string> = {};
-      for (const { id, fault, model } of slots.values()) {
+      for (const { id, fault, model, collection } of slots.values()) {
         const health = model?.embedder.health();
-        const reason = fault ?? (health?.ready === false ? (health.reason ?? 'not ready') : null);
-        if (reason !== null) faults[id] = reason;
+        const unready = health?.ready === false ? (health.reason ?? 'not ready') : undefined;
+        const reason = fault ?? unready ?? collection?.fault?.();
+        if (reason !== undefined) faults[id] = reason;
       }
       return faults;
     },

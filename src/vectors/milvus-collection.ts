@@ -33,6 +33,7 @@ export function createMilvusCollection(
   connection: MilvusConnection,
   spec: CollectionSpec,
   options: MilvusOptions,
+  fault: () => string | undefined,
 ): Collection {
   const { name } = spec;
   const nearest = createNearest(connection, name, options.index);
@@ -87,6 +88,7 @@ export function createMilvusCollection(
   return {
     spec,
     lexical: false,
+    fault,
     async upsert(records) {
       const rows = checkRecords(records, spec, MILVUS_CAPABILITIES.maxUpsert).map((record) =>
         toRow(record, spec),

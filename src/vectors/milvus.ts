@@ -6,6 +6,7 @@ import { type MilvusConnection, createMilvusConnection } from './milvus-connecti
 import { MilvusRefusal, checkStatus } from './milvus-fault.js';
 import type { MilvusOptions } from './milvus-options.js';
 import { createRequest, specOf } from './milvus-schema.js';
+import { type Watch, watchCollection } from './milvus-watch.js';
 import { checkSpec, specError, specFault } from './records.js';
 import type { Collection, CollectionSpec, VectorStore } from './store.js';
 
@@ -16,14 +17,25 @@ const POLL_MS = 100;
 export function createMilvusStore(options: MilvusOptions): VectorStore {
   const connection = createMilvusConnection(options);
   const opened = new Map<string, Promise<Collection>>();
+  const watches = new Map<string, Watch>();
+  const unwatch = (name: string): void => {
+    watches.get(name)?.stop();
+    watches.delete(name);
+  };
 
   const openOnce = (spec: CollectionSpec): Promise<Collection> => {
     const existing = opened.get(spec.name);
     if (existing !== undefined) return existing;
-    const collection = openCollection(connection, spec, options).catch((error: unknown) => {
-      opened.delete(spec.name);
-      throw error;
-    });
+    const collection = openCollection(connection, spec, options)
+      .then((existing) => {
+        const watch = watchCollection(connection, spec.name);
+        watches.set(spec.name, watch);
+        return createMilvusCollection(connection, existing, options, watch.fault);
+      })
+      .catch((error: unknown) => {
+        opened.delete(spec.name);
+        throw error;
+      });
     opened.set(spec.name, collection);
     return collection;
   };
@@ -46,6 +58,7 @@ export function createMilvusStore(options: MilvusOptions): VectorStore {
       }),
     async drop(name) {
       opened.delete(name);
+      unwatch(name);
       await connection.sdk('dropping a collection', async (client) => {
         if (await isThere(client, name)) checkStatus(await client.dropCollection({ collection_name: name }));
       });
@@ -61,17 +74,18 @@ export function createMilvusStore(options: MilvusOptions): VectorStore {
       ),
     async close() {
       opened.clear();
+      for (const name of [...watches.keys()]) unwatch(name);
       await connection.close();
     },
   };
 }
 
-/** Makes what is missing of a collection: itself, its index, its place in memory. Each step is one that another process may have done. */
+/** Makes what is missing of a collection: itself, its index, its place in memory; answers the spec that it was made from. Each step is one that another process may have done. */
 async function openCollection(
   connection: MilvusConnection,
   wanted: CollectionSpec,
   options: MilvusOptions,
-): Promise<Collection> {
+): Promise<CollectionSpec> {
   const { name } = wanted;
   const description = await connection.sdk('opening a collection', async (client) => {
     if (!(await isThere(client, name))) await create(client, wanted, options);
@@ -83,7 +97,7 @@ async function openCollection(
   const spec = specOf(description, name);
   if (spec === undefined) throw specError(name, 'the collection of that name was not made by Kindred');
   await loaded(connection, name, options.loadTimeoutMs);
-  return createMilvusCollection(connection, spec, options);
+  return spec;
 }
 
 async function isThere(client: MilvusClient, name: string): Promise<boolean> {

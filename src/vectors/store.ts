@@ -80,6 +80,8 @@ export interface Collection {
    */
   searchText(query: string, options: SearchOptions): Promise<Hit[]>;
   count(filter?: Filter): Promise<number>;
+  /** For operators: why it can't answer now; undefined while it can. Stores that are part of this process have none. */
+  readonly fault?: () => string | undefined;
   /** Compacts files and builds or refreshes the index where the size calls for it. Safe at any time. */
   optimize(): Promise<void>;
 }
