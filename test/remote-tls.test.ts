@@ -1,79 +1,17 @@
-import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { Embedder } from '../src/embedding/embedder.js';
+import { type Authority, type Certificate, createAuthority } from './certificates.js';
 import { asEmbedding } from './conformance/embedder.js';
 import type { ModelServer } from './model-server.js';
 import { startOpenAiServer } from './openai-server.js';
 import { openRemote, remoteOf } from './remotes.js';
 
-interface Certificate {
-  readonly key: string;
-  readonly cert: string;
-}
-
-/** Part of every Debian; a machine without it fails these tests with ENOENT. */
-const OPENSSL = 'openssl';
-
-let folder: string;
+let authority: Authority;
 let ca: string;
 let good: Certificate;
 let expired: Certificate;
 let server: ModelServer;
 let embedder: Embedder | undefined;
-
-const openssl = (...args: string[]): void => void execFileSync(OPENSSL, args, { cwd: folder, stdio: 'pipe' });
-
-/** A certificate of the local CA for 127.0.0.1, good from one date (YYYYMMDD) to another. */
-function certify(name: string, from: string, to: string): Certificate {
-  openssl(
-    'req',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-subj',
-    `/CN=${name}`,
-    '-keyout',
-    `${name}.key`,
-    '-out',
-    `${name}.csr`,
-  );
-  const dates = ['-startdate', `${from}000000Z`, '-enddate', `${to}000000Z`];
-  openssl(
-    'ca',
-    '-batch',
-    '-notext',
-    '-config',
-    'ca.cnf',
-    ...dates,
-    '-in',
-    `${name}.csr`,
-    '-out',
-    `${name}.pem`,
-  );
-  const read = (file: string): string => readFileSync(join(folder, file), 'utf8');
-  return { key: read(`${name}.key`), cert: read(`${name}.pem`) };
-}
-
-const CONFIG = `[ca]
-default_ca = local
-[local]
-database = index.txt
-new_certs_dir = .
-rand_serial = yes
-certificate = ca.pem
-private_key = ca.key
-default_md = sha256
-policy = policy
-x509_extensions = extensions
-unique_subject = no
-[policy]
-commonName = supplied
-[extensions]
-subjectAltName = IP:127.0.0.1
-`;
 
 const open = async (trusted: string | undefined): Promise<Embedder> => {
   const facts = { protocol: 'openai', model: 'bag-of-words', breaker: { failures: 2, probeMs: 50 } };
@@ -82,30 +20,13 @@ const open = async (trusted: string | undefined): Promise<Embedder> => {
 };
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'kindred-tls-'));
-  writeFileSync(join(folder, 'ca.cnf'), CONFIG);
-  writeFileSync(join(folder, 'index.txt'), '');
-  openssl(
-    'req',
-    '-x509',
-    '-newkey',
-    'rsa:2048',
-    '-nodes',
-    '-subj',
-    '/CN=Local CA',
-    '-days',
-    '30',
-    '-keyout',
-    'ca.key',
-    '-out',
-    'ca.pem',
-  );
-  ca = readFileSync(join(folder, 'ca.pem'), 'utf8');
-  good = certify('good', '20200101', '20490101');
-  expired = certify('expired', '20200101', '20200102');
+  authority = createAuthority();
+  ca = authority.ca;
+  good = authority.certify('good', '20200101', '20490101');
+  expired = authority.certify('expired', '20200101', '20200102');
 });
 afterAll(() => {
-  rmSync(folder, { recursive: true });
+  authority.close();
 });
 afterEach(async () => {
   await embedder?.close();
