@@ -87,7 +87,8 @@ function openAdapter({ data, store }: Config, log: Logger | undefined): VectorSt
 export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 } = {}): Promise<Domain> {
   const catalogue = loadCatalogue(config.catalogue.file);
   // A command's answer is what it prints; a server's is its log.
-  const quiet = logTo === 2 && config.log.level === 'info';
+  const serves = logTo === 1;
+  const quiet = !serves && config.log.level === 'info';
   const log = createLogger(quiet ? { ...config.log, level: 'warn' } : config.log, logTo);
   const running = startTelemetry(config, process.env);
   const { telemetry, metricsHandler } = running;
@@ -116,6 +117,9 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
           ttlMs: config.store.refreshMs,
         },
       ),
+    onServed: serves
+      ? (id, collection) => pointAlias(id, collection, { catalogue, config, store })
+      : undefined,
     log,
   });
   return {
@@ -136,6 +140,18 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
       await running.shutdown();
     },
   };
+}
+
+/** Points the alias of the role that a version plays, e.g. `product__stable`, to its collection: for readers of the store beside Kindred. */
+async function pointAlias(
+  id: string,
+  collection: string,
+  { catalogue, config, store }: Pick<Domain, 'catalogue' | 'config' | 'store'>,
+): Promise<void> {
+  const { stable, candidate } = config.models;
+  const role = id === stable ? 'stable' : id === candidate ? 'candidate' : undefined;
+  if (role !== undefined)
+    await store.aliases?.point(`${catalogue.entity.toLowerCase()}__${role}`, collection);
 }
 
 interface LoadingNeeds {

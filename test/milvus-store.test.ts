@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from 'vitest';
 import { createMilvusStore } from '../src/vectors/milvus.js';
+import { describeAliases } from './conformance/aliases.js';
 import { describeFilterProperties } from './conformance/filter-properties.js';
 import { type StoreUnderTest, describeVectorStore } from './conformance/vector-store.js';
 import { type Milvus, milvusOptions, skipMilvus, startMilvus } from './milvus.js';
@@ -14,6 +15,7 @@ describe.skipIf(skip !== undefined)(`the real Milvus${skip === undefined ? '' : 
   afterAll(() => milvus.close());
 
   const store = (): StoreUnderTest => ({ open: () => createMilvusStore(milvusOptions(milvus)) });
+  describeAliases('milvus', store);
   describeVectorStore('milvus', store);
   describeFilterProperties('milvus', store);
 });

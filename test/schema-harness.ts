@@ -221,7 +221,7 @@ function recordedEmbedder(
 function recording(collection: Collection, calls: StoreCall[]): Collection {
   return new Proxy(collection, {
     get: (target, method: keyof Collection) => {
-      const member = target[method];
+      const member: unknown = Reflect.get(target, method);
       if (typeof member !== 'function') return member;
       const work = member.bind(target) as (...args: unknown[]) => unknown;
       return (...args: unknown[]): unknown => {

@@ -27,6 +27,8 @@ export interface RegistryOptions {
   readonly retryMs?: number;
   /** Time to wait for the versions, in ms; a slower one joins once it is loaded. Default: as long as it takes. */
   readonly startMs?: number;
+  /** Told when a version can answer, with the name of its collection. What it throws is logged. */
+  readonly onServed?: (id: string, collection: string) => Promise<void>;
   /** Puts something before each collection, e.g. the coalescing of searches. */
   readonly wrap?: (collection: Collection) => Collection;
 }
@@ -70,6 +72,9 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       await tellOfOlder(slot.id, collection);
       slot.collection = options.wrap?.(collection) ?? collection;
       slot.fault = null;
+      void options.onServed?.(slot.id, spec.name).catch((error: unknown) => {
+        log.warn({ version: slot.id, err: error }, 'no alias points to the collection of this version');
+      });
       const { embedder } = slot.model;
       const { provider, degraded } = embedder.health().placement ?? {};
       log.info({ version: slot.id, dimension: embedder.model.dimension, provider }, 'model version ready');

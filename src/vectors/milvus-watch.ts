@@ -9,7 +9,7 @@ const ALARMED_MS = 1_000;
 /** What is known of a collection that others may drop, release or take down with their server. */
 export interface Watch {
   /** Why it can't answer, for operators; undefined while it can. */
-  fault(): string | undefined;
+  readonly fault: () => string | undefined;
   stop(): void;
 }
 
@@ -26,7 +26,7 @@ export function watchCollection(connection: MilvusConnection, name: string): Wat
     const state = await connection.sdk('reading the state of a collection', async (client) => {
       const answer = await client.getLoadState({ collection_name: name });
       checkStatus(answer.status);
-      return String(answer.state);
+      return answer.state;
     });
     switch (state) {
       case 'LoadStateLoaded':

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { MilvusClient } from '@zilliz/milvus2-sdk-node';
-import { KindredError } from '../errors.js';
+import { KindredError, badInput } from '../errors.js';
+import { createMilvusAliases } from './milvus-aliases.js';
 import { MILVUS_CAPABILITIES, createMilvusCollection } from './milvus-collection.js';
 import { type MilvusConnection, createMilvusConnection } from './milvus-connection.js';
 import { MilvusRefusal, checkStatus } from './milvus-fault.js';
@@ -50,6 +51,7 @@ export function createMilvusStore(options: MilvusOptions): VectorStore {
       if (fault !== undefined) throw specError(spec.name, fault);
       return collection;
     },
+    aliases: createMilvusAliases(connection),
     list: () =>
       connection.sdk('listing the collections', async (client) => {
         const { status, data } = await client.showCollections();
@@ -57,11 +59,17 @@ export function createMilvusStore(options: MilvusOptions): VectorStore {
         return data.map(({ name }) => name).sort();
       }),
     async drop(name) {
+      await connection.sdk('dropping a collection', async (client) => {
+        if (!(await isThere(client, name))) return;
+        const { aliases } = await client.describeCollection({ collection_name: name });
+        if (aliases.length > 0)
+          throw badInput(
+            `the collection ${name} is what ${aliases.join(', ')} points to: move the alias first`,
+          );
+        checkStatus(await client.dropCollection({ collection_name: name }));
+      });
       opened.delete(name);
       unwatch(name);
-      await connection.sdk('dropping a collection', async (client) => {
-        if (await isThere(client, name)) checkStatus(await client.dropCollection({ collection_name: name }));
-      });
     },
     check: () =>
       connection.sdk(

@@ -86,14 +86,27 @@ export interface Collection {
   optimize(): Promise<void>;
 }
 
+/** Names that stand for a collection and can be moved to another at once, for readers beside Kindred. Kindred writes to collections alone. */
+export interface Aliases {
+  /** The collection of each alias. */
+  list(): Promise<ReadonlyMap<string, string>>;
+  /** Makes an alias or moves it; readers see the old collection or the new one, never none. */
+  point(alias: string, collection: string): Promise<void>;
+  /** Takes an alias away; one that is not there is no error. */
+  drop(alias: string): Promise<void>;
+}
+
 /** A vector database, embedded or remote. */
 export interface VectorStore {
   readonly name: string;
   readonly capabilities: StoreCapabilities;
   /** Opens a collection, made on first use. One that exists with another dimension or other fields is an error that says what to do. */
   open(spec: CollectionSpec): Promise<Collection>;
+  /** Undefined where the store has none. */
+  readonly aliases?: Aliases;
   /** Names of all collections. */
   list(): Promise<string[]>;
+  /** Drops a collection; one that an alias points to is BAD_USER_INPUT, since its readers would be left with none. */
   drop(name: string): Promise<void>;
   /** Resolves when the store answers; rejects with UPSTREAM_UNAVAILABLE. */
   check(): Promise<void>;
