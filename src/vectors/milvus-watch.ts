@@ -23,7 +23,7 @@ export function watchCollection(connection: MilvusConnection, name: string): Wat
   let stopped = false;
 
   const look = async (): Promise<string | undefined> => {
-    const state = await connection.sdk('reading the state of a collection', async (client) => {
+    const state: string = await connection.sdk('reading the state of a collection', async (client) => {
       const answer = await client.getLoadState({ collection_name: name });
       checkStatus(answer.status);
       return answer.state;
