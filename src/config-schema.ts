@@ -144,7 +144,7 @@ export const configSchema = z.strictObject({
         .max(1)
         .default(0.9)
         .describe(
-          'Share of its time that the main thread may be at work: beyond, while requests are refused as OVERLOADED, most are refused before they are read, cached or not. 1 is never.',
+          'Share of its time that the main thread may be at work: beyond, while it refuses more than it answers, most requests are refused before they are read, cached or not. 1 is never.',
         ),
       drainMs: milliseconds
         .default(500)

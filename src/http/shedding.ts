@@ -2,6 +2,8 @@ import { type EventLoopUtilization, performance } from 'node:perf_hooks';
 
 /** How often the share is set anew, in ms. */
 const WINDOW_MS = 100;
+/** Windows in a row that have to be overloaded before anything is shed: a burst is no overload. */
+const PATIENCE = 5;
 /** How much more is let in than was answered: what keeps trying whether there is room for more. */
 const MARGIN = 1.2;
 /** Requests let in within a window at least: an answer is needed to learn from. */
@@ -30,10 +32,10 @@ export interface Shedding {
 }
 
 /**
- * Sheds requests while the main thread itself is what is overloaded: while it refuses more requests than it has time for, since
- * reading a request only to refuse it costs a third of answering it. Then as many are let in as were answered lately and a fifth more, which
- * finds out whether there is room again; the others go by turns, so that no client is starved. While the main thread has time, nothing is
- * shed: a request that the cache answers must not be refused because a model is busy.
+ * Sheds requests while the main thread itself is what is overloaded: for half a second on end it has refused more requests than it answered
+ * and had no time left. Reading a request only to refuse it costs a third of answering it. Then as many are let in as were answered lately
+ * and a fifth more, which finds out whether there is room again; the others go by turns, so that no client is starved. While the main
+ * thread has time, nothing is shed: a request that the cache answers must not be refused because a model is busy.
  */
 export function createShedding({
   above,
@@ -46,6 +48,8 @@ export function createShedding({
   let refused = 0;
   /** Answers a window, running. */
   let rate = 0;
+  /** Windows in a row in which most of the work was to refuse. */
+  let overloadedFor = 0;
   /** Share of the requests that are shed. */
   let share = 0;
   /** Adds up to the next request to shed. */
@@ -57,9 +61,12 @@ export function createShedding({
     const { active, idle } = { active: now.active - last.active, idle: now.idle - last.idle };
     last = now;
     const busy = active / Math.max(active + idle, 1e-3);
-    rate += (answered - rate) * LEARNING;
     if (shed > 0) onShed(shed, offered);
-    const overloaded = share > 0 ? busy > above * AT_EASE : busy > above && refused > 0;
+    overloadedFor = busy > above && refused > answered ? overloadedFor + 1 : 0;
+    // The best window before it begins; from then on a running mean, since a single window says little.
+    if (share > 0) rate += (answered - rate) * LEARNING;
+    else rate = overloadedFor > 0 ? Math.max(rate, answered) : 0;
+    const overloaded = share > 0 ? busy > above * AT_EASE : overloadedFor >= PATIENCE;
     share = overloaded ? Math.max(0, 1 - Math.max(LEAST, rate * MARGIN) / Math.max(offered, 1)) : 0;
     offered = shed = answered = refused = 0;
   };

@@ -11,7 +11,7 @@ import { isLexical, toArrow, toItem } from './lancedb-rows.js';
 import { createNearest } from './lancedb-search.js';
 import { createMatches } from './lancedb-text.js';
 import { NEEDS_TEXT_FIELDS, checkLimit, checkQueries, checkRecords, noLexicalSearch } from './records.js';
-import type { Collection, CollectionSpec } from './store.js';
+import type { Collection, CollectionSpec, VectorRecord } from './store.js';
 import { typedFilter } from './typed-filter.js';
 
 /** Ids in one SQL text: a few hundred kilobytes at most. */
@@ -46,6 +46,27 @@ export function createLanceDbCollection(
       }
     }
     return found;
+  };
+  /** Whole records, in the order of `ids`, without those that are gone. */
+  const recordsOf = async (ids: readonly string[]): Promise<VectorRecord[]> => {
+    const found = new Map<string, VectorRecord>();
+    for (let from = 0; from < ids.length; from += IDS_A_QUERY) {
+      const where = sqlIdIn(ids.slice(from, from + IDS_A_QUERY));
+      const rows = await unavailable('reading records', () =>
+        table.query().where(where).select(['id', 'hash', 'item', 'vector']).toArrow(),
+      );
+      const column = (name: string) => rows.getChild(name);
+      const [keys, hashes, items, vectors] = ['id', 'hash', 'item', 'vector'].map(column);
+      for (let row = 0; row < rows.numRows; row += 1) {
+        const id = String(keys?.get(row));
+        found.set(id, {
+          item: toItem(id, String(items?.get(row))),
+          hash: String(hashes?.get(row)),
+          vector: Float32Array.from(vectors?.get(row) as Iterable<number>),
+        });
+      }
+    }
+    return ids.flatMap((id) => found.get(id) ?? []);
   };
   const inOrder = <T>(ids: readonly string[], found: ReadonlyMap<string, T>): (T | null)[] =>
     ids.map((id) => found.get(id) ?? null);
@@ -117,6 +138,19 @@ export function createLanceDbCollection(
       const where = filter === undefined ? undefined : compileSql(typedFilter(filter, spec));
       return unavailable('counting', () => table.countRows(where));
     },
+    async *scan({ batch, after, signal }) {
+      const ids = await unavailable('listing the ids', async () => {
+        const rows = await table.query().select(['id']).toArrow();
+        return Array.from(rows.getChild('id') ?? [], String).sort();
+      });
+      const from = after === undefined ? 0 : ids.findIndex((id) => id > after);
+      for (let at = from; at >= 0 && at < ids.length; at += batch) {
+        throwIfAborted(signal);
+        const records = await recordsOf(ids.slice(at, at + batch));
+        if (records.length > 0) yield records;
+      }
+    },
+    status: () => unavailable('reading its state', () => indexes.status()),
     optimize: () => inTurn(() => unavailable('optimizing', () => indexes.optimize())),
   };
 }

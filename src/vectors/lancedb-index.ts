@@ -1,7 +1,7 @@
 import type { IndexConfig, Table } from '@lancedb/lancedb';
 import { Index } from '@lancedb/lancedb';
 import { setTimeout } from 'node:timers/promises';
-import type { CollectionSpec, IndexedField } from './store.js';
+import type { CollectionSpec, CollectionStatus, IndexedField } from './store.js';
 import type { LanceDbOptions } from './lancedb-common.js';
 import { columnName } from './lancedb-filter.js';
 import { TEXT_COLUMN, isLexical } from './lancedb-rows.js';
@@ -28,6 +28,8 @@ export interface Indexes {
   readonly partitions: number;
   /** The index that the table has now; another process may have built it. */
   kind(): Promise<IndexKind>;
+  /** How many rows there are, and how many of them the vector index holds. */
+  status(): Promise<CollectionStatus>;
   /** Compacts files, prunes old versions, and builds or extends the indexes. */
   optimize(): Promise<void>;
 }
@@ -69,6 +71,13 @@ export function createIndexes(
   return {
     partitions: PARTITIONS,
     kind,
+    async status() {
+      const [rows, index] = await Promise.all([table.countRows(), vectorIndexOf(table)]);
+      if (index === undefined) return { rows, index: 'NONE' };
+      const unindexedRows = index.numUnindexedRows ?? 0;
+      const { indexType } = index;
+      return { rows, index: unindexedRows > 0 ? 'BUILDING' : 'READY', indexType, unindexedRows };
+    },
     async optimize() {
       const keep = Math.max(KEEP_VERSIONS_MS, refreshMs * 10);
       await retried(async () => {

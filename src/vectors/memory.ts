@@ -172,6 +172,23 @@ function createCollection(spec: CollectionSpec): Collection {
         const matches = compilePredicate(typedFilter(filter, spec));
         return rows.rows.filter((row) => matches(row.values)).length;
       }),
+    async *scan({ batch, after, signal }) {
+      await Promise.resolve();
+      const ids = rows.rows.map(({ id }) => id).sort();
+      const from = after === undefined ? 0 : ids.findIndex((id) => id > after);
+      for (let at = from; at >= 0 && at < ids.length; at += batch) {
+        throwIfAborted(signal);
+        const records = ids.slice(at, at + batch).flatMap((id): VectorRecord[] => {
+          const place = rows.at.get(id);
+          const row = rowOf(rows, id);
+          if (place === undefined || row === undefined) return [];
+          const vector = rows.vectors.slice(place * dimension, (place + 1) * dimension);
+          return [{ item: row.item, hash: row.hash, vector }];
+        });
+        if (records.length > 0) yield records;
+      }
+    },
+    status: () => Promise.resolve({ rows: rows.rows.length, index: 'NONE' }),
     optimize: () => Promise.resolve(),
   };
 }

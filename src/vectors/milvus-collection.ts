@@ -4,11 +4,11 @@ import { abortable } from './abortable.js';
 import type { MilvusConnection, ReadOptions } from './milvus-connection.js';
 import { createCompletion } from './milvus-completion.js';
 import { checkStatus } from './milvus-fault.js';
-import { compileExpression, idIn } from './milvus-filter.js';
+import { TRUE, compileExpression, idAfter, idIn } from './milvus-filter.js';
 import { handedOver } from './milvus-handover.js';
 import type { MilvusOptions } from './milvus-options.js';
 import { type FieldData, toNumber } from './milvus-proto.js';
-import { type MilvusRow, toItem, toRow } from './milvus-rows.js';
+import { type MilvusRow, toItem, toRecords, toRow } from './milvus-rows.js';
 import { MAX_HITS, createNearest } from './milvus-search.js';
 import { checkQueries, checkRecords, noLexicalSearch } from './records.js';
 import type { Collection, CollectionSpec, StoreCapabilities } from './store.js';
@@ -16,6 +16,8 @@ import { typedFilter } from './typed-filter.js';
 
 /** Ids in one expression. */
 const IDS_A_QUERY = 1_000;
+/** Rows of one step of a scan at most: a few megabytes with their vectors. */
+const SCAN_ROWS = 1_000;
 /** Estimated bytes of the rows in one upsert: gRPC takes 64 MB by default. */
 const UPSERT_BYTES = 16_000_000;
 
@@ -155,6 +157,39 @@ export function createMilvusCollection(
         STRONG,
       );
       return toNumber(answer.fields_data[0]?.scalars?.long_data?.data[0] ?? 0);
+    },
+    async *scan({ batch, after, signal }) {
+      for (let last = after; ;) {
+        const columns = await connection.query(
+          {
+            collection_name: name,
+            expr: last === undefined ? TRUE : idAfter(last),
+            output_fields: ['id', 'hash', 'item', 'vector'],
+            query_params: [{ key: 'limit', value: String(Math.min(batch, SCAN_ROWS)) }],
+          },
+          { consistency: 'Strong', signal },
+        );
+        const records = toRecords(columns.fields_data, spec.dimension);
+        if (records.length === 0) return;
+        yield records;
+        last = records.at(-1)?.item.id;
+      }
+    },
+    async status() {
+      const rows = await this.count();
+      return connection.sdk('reading the state of the index', async (client) => {
+        const { status, index_descriptions: indexes } = await client.describeIndex({
+          collection_name: name,
+          field_name: 'vector',
+        });
+        checkStatus(status);
+        const [index] = indexes;
+        if (index === undefined) return { rows, index: 'NONE' };
+        const unindexedRows = Number(index.pending_index_rows);
+        const ready = index.state === 'Finished' && unindexedRows === 0;
+        const indexType = String(index.params.find(({ key }) => key === 'index_type')?.value ?? '');
+        return { rows, index: ready ? 'READY' : 'BUILDING', indexType, unindexedRows };
+      });
     },
     async optimize() {
       await connection.sdk(

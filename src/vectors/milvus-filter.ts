@@ -28,7 +28,7 @@ function balanced(parts: readonly string[], operator: 'and' | 'or'): string {
 }
 
 /** Matches every row; a lone `true` is none of the language's expressions. */
-const TRUE = 'id >= ""';
+export const TRUE = 'id >= ""';
 /** Matches no row. */
 const FALSE = 'id in []';
 
@@ -40,6 +40,11 @@ export function columnName(field: string): string {
 /** `id in [...]` */
 export function idIn(ids: readonly string[]): string {
   return `id in [${ids.map(textLiteral).join(', ')}]`;
+}
+
+/** Ids behind `id`, in the order of their UTF-8 bytes, which is that of query results too. */
+export function idAfter(id: string): string {
+  return `id > ${textLiteral(id)}`;
 }
 
 /** Bytes of UTF-8 that a text column holds of a value; longer ones end in a digest, which keeps equality and costs order, which there is none of. */

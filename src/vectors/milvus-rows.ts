@@ -1,6 +1,7 @@
 import { badInput } from '../errors.js';
 import type { Item } from '../catalogue/item.js';
 import { columnName, storedText } from './milvus-filter.js';
+import type { FieldData } from './milvus-proto.js';
 import type { CollectionSpec, IndexedField, VectorRecord } from './store.js';
 import { type IndexedValue, filterableFields, indexedValue } from './typed-filter.js';
 
@@ -34,6 +35,21 @@ export function toRow({ item, vector, hash }: VectorRecord, spec: CollectionSpec
 /** The item of an id and the pieces of its JSON. */
 export function toItem(id: string, item: readonly string[]): Item {
   return { id, fields: JSON.parse(item.join('')) as Item['fields'] };
+}
+
+/** The records of an answer with the columns `id`, `hash`, `item` and `vector`. */
+export function toRecords(columns: readonly FieldData[], dimension: number): VectorRecord[] {
+  const column = (name: string): FieldData | undefined =>
+    columns.find(({ field_name: field }) => field === name);
+  const texts = (name: string): readonly string[] => column(name)?.scalars?.string_data?.data ?? [];
+  const items = column('item')?.scalars?.array_data?.data ?? [];
+  const floats = column('vector')?.vectors?.float_vector?.data ?? [];
+  const hashes = texts('hash');
+  return texts('id').map((id, row) => ({
+    item: toItem(id, items[row]?.string_data?.data ?? []),
+    hash: hashes[row] ?? '',
+    vector: Float32Array.from(floats.slice(row * dimension, (row + 1) * dimension)),
+  }));
 }
 
 /** A text in pieces that fit a column; a pair of surrogates is never cut in two. */

@@ -54,6 +54,24 @@ export interface StoreCapabilities {
   readonly lexical: boolean;
 }
 
+export interface ScanOptions {
+  /** Records in a batch at most. */
+  readonly batch: number;
+  /** Goes on behind this id, which need not be there any more. */
+  readonly after?: string;
+  readonly signal?: AbortSignal;
+}
+
+/** How a collection stands, for operators. */
+export interface CollectionStatus {
+  readonly rows: number;
+  /** `NONE`: searches scan. `BUILDING`: rows are left that the index does not hold yet. */
+  readonly index: 'NONE' | 'BUILDING' | 'READY';
+  /** The index in the store's own words. */
+  readonly indexType?: string;
+  readonly unindexedRows?: number;
+}
+
 /** The records of one model version. All ids are the catalogue's keys. */
 export interface Collection {
   readonly spec: CollectionSpec;
@@ -80,6 +98,12 @@ export interface Collection {
    */
   searchText(query: string, options: SearchOptions): Promise<Hit[]>;
   count(filter?: Filter): Promise<number>;
+  /**
+   * Every record that is there from beginning to end, once, in batches that ascend by id in an order of the store's own. Records that are
+   * written or deleted meanwhile may be among them or not.
+   */
+  scan(options: ScanOptions): AsyncIterable<VectorRecord[]>;
+  status(): Promise<CollectionStatus>;
   /** For operators: why it can't answer now; undefined while it can. Stores that are part of this process have none. */
   readonly fault?: () => string | undefined;
   /** Compacts files and builds or refreshes the index where the size calls for it. Safe at any time. */
