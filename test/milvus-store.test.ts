@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { createMilvusStore } from '../src/vectors/milvus.js';
 import { describeAliases } from './conformance/aliases.js';
 import { describeFilterProperties } from './conformance/filter-properties.js';
+import { describeScan } from './conformance/scan.js';
 import { type StoreUnderTest, describeVectorStore } from './conformance/vector-store.js';
 import { type Milvus, milvusOptions, skipMilvus, startMilvus } from './milvus.js';
 
@@ -17,5 +18,6 @@ describe.skipIf(skip !== undefined)(`the real Milvus${skip === undefined ? '' : 
   const store = (): StoreUnderTest => ({ open: () => createMilvusStore(milvusOptions(milvus)) });
   describeAliases('milvus', store);
   describeVectorStore('milvus', store);
+  describeScan('milvus', store);
   describeFilterProperties('milvus', store);
 });

@@ -5,6 +5,7 @@ import { createLanceDbStore } from '../src/vectors/lancedb.js';
 import { createMemoryStore } from '../src/vectors/memory.js';
 import { describeFilterProperties } from './conformance/filter-properties.js';
 import { describeLexicalSearch } from './conformance/lexical.js';
+import { describeScan } from './conformance/scan.js';
 import { describeVectorStore } from './conformance/vector-store.js';
 
 describeVectorStore('memory', () => {
@@ -32,3 +33,6 @@ const memory = createMemoryStore();
 describeFilterProperties('memory', () => ({ open: () => memory }));
 describeFilterProperties('lancedb', lancedb({ indexFromRows: 1_000_000 }));
 describeFilterProperties('lancedb with indexes', lancedb({ indexFromRows: 10 }));
+
+describeScan('memory', () => ({ open: () => memory }));
+describeScan('lancedb', lancedb({ indexFromRows: 50 }));

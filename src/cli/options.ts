@@ -94,7 +94,8 @@ export function wholeNumber(max: number): (text: string) => number {
   };
 }
 
-function collectSetting(text: string, settings: Record<string, string>): Record<string, string> {
+/** Adds a `key=value` to those given before it. */
+export function collectSetting(text: string, settings: Record<string, string>): Record<string, string> {
   const at = text.indexOf('=');
   if (at < 1) throw new InvalidArgumentError(`expected key=value, received ${text}`);
   return { ...settings, [text.slice(0, at)]: text.slice(at + 1) };

@@ -8,6 +8,7 @@ import { initCommand } from './init.js';
 import { modelsCommand } from './models.js';
 import { searchCommand } from './search.js';
 import { serveCommand } from './serve.js';
+import { storeCommand } from './store.js';
 import { version } from './version.js';
 
 /** The `kindred` command line: one file a command. */
@@ -40,6 +41,7 @@ Every command takes --config FILE and --set key=value; \`kindred config\` shows 
     importCommand(),
     searchCommand(),
     modelsCommand(),
+    storeCommand(),
     cacheCommand(),
     configCommand(),
     doctorCommand(),

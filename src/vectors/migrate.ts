@@ -1,0 +1,49 @@
+import { BULK_RETRY, withRetry } from '../catalogue/retry.js';
+import type { Collection } from './store.js';
+
+/** Records moved at once: a few megabytes with their vectors. */
+const BATCH = 1_000;
+
+/** Where a migration stands, in records. */
+export interface MigrationProgress {
+  readonly total: number;
+  readonly read: number;
+  readonly written: number;
+}
+
+export interface MigrationSummary extends MigrationProgress {
+  /** Records of the target that the source has not: they stay. */
+  readonly extra: number;
+}
+
+export interface MigrationOptions {
+  readonly signal: AbortSignal;
+  readonly onProgress?: (progress: MigrationProgress) => void;
+}
+
+/**
+ * Copies every record of `source` that `target` does not have with the same hash, and has the target build its index. Started again after
+ * any end it writes what is missing alone, so it needs no checkpoint. Throws when the target misses a record at the end.
+ */
+export async function migrate(
+  source: Collection,
+  target: Collection,
+  { signal, onProgress }: MigrationOptions,
+): Promise<MigrationSummary> {
+  const again = <T>(work: () => Promise<T>): Promise<T> => withRetry(BULK_RETRY, signal, work);
+  const total = await again(() => source.count());
+  let [read, written] = [0, 0];
+  for await (const records of source.scan({ batch: BATCH, signal })) {
+    const known = await again(() => target.hashes(records.map(({ item }) => item.id)));
+    const missing = records.filter(({ hash }, at) => known[at] !== hash);
+    if (missing.length > 0) await again(() => target.upsert(missing));
+    read += records.length;
+    written += missing.length;
+    onProgress?.({ total, read, written });
+  }
+  if (written > 0) await again(() => target.optimize());
+  const there = await again(() => target.count());
+  if (there < read)
+    throw new Error(`expected the target to have ${String(read)} records, but it has ${String(there)}`);
+  return { total, read, written, extra: there - read };
+}
