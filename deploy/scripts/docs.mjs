@@ -1,9 +1,11 @@
 #!/usr/bin/env node
-// Writes deploy/docs/configuration.md from the config schema; with --check, fails when the file is not current.
+// Writes deploy/docs/configuration.md from the config schema, and the README's table of stores from their capabilities; with --check, fails when
+// either is not current.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { configKeys } from '../../dist/src/config-keys.js';
+import { CAPABILITIES } from '../../dist/src/vectors/capabilities.js';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const path = join(root, 'deploy/docs/configuration.md');
@@ -35,9 +37,30 @@ This table is generated from \`src/config-schema.ts\` by \`npm run docs\`.
 ${rows.join('\n')}
 `;
 
-if (process.argv.includes('--check')) {
-  if (readFileSync(path, 'utf8') !== text) {
-    console.error('deploy/docs/configuration.md is not current: run `npm run docs` and commit it.');
-    process.exit(1);
+const yes = (flag) => (flag ? 'yes' : 'no');
+const stores = Object.entries(CAPABILITIES).map(
+  ([name, { persistent, exact, filters, maxQueries, lexical, aliases }]) =>
+    `| \`${name}\` | ${yes(persistent)} | ${exact ? 'exact' : 'approximate from some size'} | ${filters.size} operators | ${maxQueries} | ${yes(lexical)} | ${yes(aliases)} |`,
+);
+const table = `| store | survives a restart | search | filters | queries a call | by words, hybrid | aliases |
+| --- | --- | --- | --- | --- | --- | --- |
+${stores.join('\n')}
+`;
+const readme = join(root, 'README.md');
+const [begin, end] = ['<!-- stores: made by npm run docs -->\n', '<!-- /stores -->'];
+const page = readFileSync(readme, 'utf8');
+const [before, rest] = page.split(begin);
+const after = rest?.slice(rest.indexOf(end));
+if (after === undefined) throw new Error(`expected ${begin.trim()} in README.md`);
+
+const documents = [
+  [path, text],
+  [readme, `${before}${begin}\n${table}\n${after}`],
+];
+for (const [file, wanted] of documents) {
+  if (!process.argv.includes('--check')) writeFileSync(file, wanted);
+  else if (readFileSync(file, 'utf8') !== wanted) {
+    console.error(`${relative(root, file)} is not current: run \`npm run docs\` and commit it.`);
+    process.exitCode = 1;
   }
-} else writeFileSync(path, text);
+}

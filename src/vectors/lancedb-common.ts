@@ -28,6 +28,7 @@ export const LANCEDB_CAPABILITIES: StoreCapabilities = {
   persistent: true,
   exact: false,
   lexical: true,
+  aliases: false,
 };
 
 /** Runs `work`; whatever it throws that no client may see becomes UPSTREAM_UNAVAILABLE with the cause for the log. */

@@ -38,13 +38,14 @@ const FILTERS: ReadonlySet<FilterOperator> = new Set<FilterOperator>([
   'exists',
 ]);
 
-const CAPABILITIES: StoreCapabilities = {
+export const MEMORY_CAPABILITIES: StoreCapabilities = {
   filters: FILTERS,
   maxQueries: 64,
   maxUpsert: 10_000,
   persistent: false,
   exact: true,
   lexical: false,
+  aliases: false,
 };
 
 /**
@@ -55,7 +56,7 @@ export function createMemoryStore(): VectorStore {
   const collections = new Map<string, Collection>();
   return {
     name: 'memory',
-    capabilities: CAPABILITIES,
+    capabilities: MEMORY_CAPABILITIES,
     open: (spec) => Promise.resolve().then(() => open(collections, spec)),
     list: () => Promise.resolve([...collections.keys()].sort()),
     drop: (name) => {
@@ -115,7 +116,7 @@ function createCollection(spec: CollectionSpec): Collection {
     queries: readonly Float32Array[],
     { limit, filter, signal }: SearchOptions,
   ): Promise<Hit[][]> => {
-    checkQueries(queries, limit, spec, CAPABILITIES.maxQueries);
+    checkQueries(queries, limit, spec, MEMORY_CAPABILITIES.maxQueries);
     throwIfAborted(signal);
     const matches: Predicate =
       filter === undefined ? () => true : compilePredicate(typedFilter(filter, spec));
@@ -146,7 +147,7 @@ function createCollection(spec: CollectionSpec): Collection {
     lexical: false,
     upsert: (records) =>
       Promise.resolve().then(() => {
-        const checked = checkRecords(records, spec, CAPABILITIES.maxUpsert);
+        const checked = checkRecords(records, spec, MEMORY_CAPABILITIES.maxUpsert);
         const made = checked.map((record): [Row, Float32Array] => [
           toRow(record, new Map(fields.map((field) => [field.name, indexedValue(record.item, field)]))),
           record.vector,

@@ -28,6 +28,7 @@ export const MILVUS_CAPABILITIES: StoreCapabilities = {
   persistent: true,
   exact: false,
   lexical: false,
+  aliases: true,
 };
 
 /** A collection that is there and loaded. */

@@ -50,6 +50,8 @@ export interface StoreCapabilities {
   readonly persistent: boolean;
   /** Whether a search is exact; otherwise it is approximate above some size. */
   readonly exact: boolean;
+  /** Whether it has {@link Aliases}. */
+  readonly aliases: boolean;
   /** Whether it finds items by their words; a server's version may decide, see {@link Collection.lexical}. */
   readonly lexical: boolean;
 }

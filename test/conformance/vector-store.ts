@@ -600,6 +600,13 @@ export function describeVectorStore(name: string, make: () => StoreUnderTest): v
     });
 
     describe('collections', () => {
+      it('have what the capabilities of their store name', async () => {
+        const { aliases, lexical } = store.capabilities;
+        expect(store.aliases !== undefined).toBe(aliases);
+        expect((await open()).lexical).toBe(false);
+        expect((await open({ text: ['brand'] })).lexical).toBe(lexical);
+      });
+
       it('lists what is open and forgets what is dropped', async () => {
         const collection = await filled([record('a')]);
         const { name } = collection.spec;
