@@ -72,6 +72,7 @@ function openAdapter({ data, store }: Config, log: Logger | undefined): VectorSt
     case 'milvus':
       return createMilvusStore({
         ...store.milvus,
+        textLanguage: store.textLanguage,
         onAway: (reason) => log?.error({ store: 'milvus', reason }, 'vector store away'),
         onBack: () => log?.info({ store: 'milvus' }, 'vector store answers again'),
       });

@@ -86,7 +86,8 @@ export async function startDaemon(
   };
 }
 
-async function accepts(port: number): Promise<boolean> {
+/** Whether something listens on `port`. */
+export async function accepts(port: number): Promise<boolean> {
   const socket = createConnection(port, '127.0.0.1');
   try {
     await once(socket, 'connect');

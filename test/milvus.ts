@@ -43,8 +43,8 @@ export function milvusOptions(
   { address }: Pick<Milvus, 'address'>,
   over: Partial<MilvusOptions> = {},
 ): MilvusOptions {
-  const { milvus } = loadConfig({ env: {} }).store;
-  return { ...milvus, address, consistency: 'Strong', timeoutMs: 20_000, ...over };
+  const { milvus, textLanguage } = loadConfig({ env: {} }).store;
+  return { ...milvus, textLanguage, address, consistency: 'Strong', timeoutMs: 20_000, ...over };
 }
 
 /** Ports of the parts, as the package's template names them. */

@@ -37,7 +37,7 @@ This table is generated from \`src/config-schema.ts\` by \`npm run docs\`.
 ${rows.join('\n')}
 `;
 
-const yes = (flag) => (flag ? 'yes' : 'no');
+const yes = (flag) => (typeof flag === 'string' ? flag : flag ? 'yes' : 'no');
 const stores = Object.entries(CAPABILITIES).map(
   ([name, { persistent, exact, filters, maxQueries, lexical, aliases }]) =>
     `| \`${name}\` | ${yes(persistent)} | ${exact ? 'exact' : 'approximate from some size'} | ${filters.size} operators | ${maxQueries} | ${yes(lexical)} | ${yes(aliases)} |`,

@@ -9,8 +9,9 @@ import { handedOver } from './milvus-handover.js';
 import type { MilvusOptions } from './milvus-options.js';
 import { type FieldData, toNumber } from './milvus-proto.js';
 import { type MilvusRow, toItem, toRecords, toRow } from './milvus-rows.js';
-import { MAX_HITS, createNearest } from './milvus-search.js';
-import { checkQueries, checkRecords, noLexicalSearch } from './records.js';
+import { hasLexicalSearch } from './milvus-schema.js';
+import { MAX_HITS, createMatches, createNearest } from './milvus-search.js';
+import { NEEDS_TEXT_FIELDS, checkLimit, checkQueries, checkRecords, noLexicalSearch } from './records.js';
 import type { Collection, CollectionSpec, StoreCapabilities } from './store.js';
 import { typedFilter } from './typed-filter.js';
 
@@ -27,20 +28,31 @@ export const MILVUS_CAPABILITIES: StoreCapabilities = {
   maxUpsert: 10_000,
   persistent: true,
   exact: false,
-  lexical: false,
+  lexical: 'from 2.5',
   aliases: true,
 };
+
+/** What is known of a collection and its server. */
+export interface MilvusFacts {
+  /** Whether it has words to search. */
+  readonly lexical: boolean;
+  /** The server's own. */
+  readonly version: string;
+  /** Why it can't answer now. */
+  readonly fault: () => string | undefined;
+}
 
 /** A collection that is there and loaded. */
 export function createMilvusCollection(
   connection: MilvusConnection,
   spec: CollectionSpec,
   options: MilvusOptions,
-  fault: () => string | undefined,
+  { fault, lexical, version }: MilvusFacts,
 ): Collection {
   const { name } = spec;
   const nearest = createNearest(connection, name, options.index);
   const complete = createCompletion(connection, spec);
+  const matches = createMatches(connection, name);
   /** Reads that follow a write of the same caller, e.g. of an import: they see everything acknowledged before. */
   const STRONG: ReadOptions = { consistency: 'Strong' };
 
@@ -90,11 +102,11 @@ export function createMilvusCollection(
 
   return {
     spec,
-    lexical: false,
+    lexical,
     fault,
     async upsert(records) {
       const rows = checkRecords(records, spec, MILVUS_CAPABILITIES.maxUpsert).map((record) =>
-        toRow(record, spec),
+        toRow(record, spec, lexical),
       );
       for (const part of parts(rows, spec.dimension)) await upsertRows(part);
     },
@@ -146,7 +158,12 @@ export function createMilvusCollection(
         signal,
       );
     },
-    searchText: () => Promise.reject(noLexicalSearch('milvus', 'it needs a server of version 2.5 or newer')),
+    async searchText(query, { limit, filter, signal }) {
+      if (!lexical) throw noLexicalSearch('milvus', lexicalNeeds(spec, version));
+      checkLimit(limit);
+      throwIfAborted(signal);
+      return abortable(matches(query, limit, expressionOf(filter), signal), signal);
+    },
     async count(filter) {
       const answer = await connection.query(
         {
@@ -220,4 +237,12 @@ function parts(rows: readonly MilvusRow[], dimension: number): MilvusRow[][] {
     calls.at(-1)?.push(row);
   }
   return calls;
+}
+
+/** What a collection without lexical search would take to have it. */
+function lexicalNeeds({ text = [] }: CollectionSpec, version: string): string {
+  if (!hasLexicalSearch(version)) return `it needs version 2.5 or newer, this server is ${version}`;
+  return text.length === 0
+    ? NEEDS_TEXT_FIELDS
+    : 'the collection was made by an older server: drop it and import again';
 }

@@ -35,7 +35,8 @@ export interface MilvusSearch extends Pick<
   SearchRequest,
   'collection_name' | 'dsl' | 'output_fields' | 'search_params'
 > {
-  readonly queries: readonly Float32Array[];
+  /** Vectors `[n][dimension]`, or texts for a search by words. */
+  readonly queries: readonly Float32Array[] | readonly string[];
 }
 
 /** A query as callers write it. */

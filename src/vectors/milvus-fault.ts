@@ -16,6 +16,9 @@ const CODE = {
   databaseNotFound: 800,
 } as const;
 
+/** Ours, for an answer that is none. */
+const UNKNOWN_CALL = -2;
+
 /** Codes of gRPC. */
 const GRPC = { deadline: 4, permission: 7, exhausted: 8, unavailable: 14, unauthenticated: 16 } as const;
 
@@ -42,7 +45,7 @@ export class MilvusRefusal extends Error {
 
 /** Throws MilvusRefusal unless `status` is success. A server that does not know a method answers nothing at all. */
 export function checkStatus(status: MilvusStatus | null | undefined): void {
-  if (!status) throw new MilvusRefusal(-1, 'no status: this server does not know the call');
+  if (!status) throw new MilvusRefusal(UNKNOWN_CALL, 'this server does not know the call');
   const { error_code: old, code, reason } = status;
   const ok = (old === undefined || old === null || old === 'Success' || old === 0) && (code ?? 0) === 0;
   if (!ok) throw new MilvusRefusal(code === 0 ? -1 : (code ?? -1), reason ?? String(old));

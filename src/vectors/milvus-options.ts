@@ -1,3 +1,5 @@
+import type { TextLanguage } from './text-language.js';
+
 /** How reads see writes, as Milvus names it: https://milvus.io/docs/consistency.md. */
 export const MILVUS_CONSISTENCY = ['Strong', 'Bounded', 'Session', 'Eventually'] as const;
 export type MilvusConsistency = (typeof MILVUS_CONSISTENCY)[number];
@@ -37,6 +39,8 @@ export interface MilvusOptions {
   readonly index: MilvusIndex;
   /** The string field whose values tenants are told apart by; null for none. */
   readonly partitionKey: string | null;
+  /** Language of the texts, for the stems of words in lexical search; null for none. */
+  readonly textLanguage: TextLanguage | null;
   /** Time that a read may take, in ms. */
   readonly timeoutMs: number;
   /** Time that a write or a change of the schema may take, in ms. */

@@ -76,13 +76,13 @@ export type Method<Request, Response> = Pick<
 export interface MilvusProto {
   readonly search: Method<SearchRequest, SearchResults>;
   readonly query: Method<QueryRequest, QueryResults>;
-  /** Query vectors as the protocol wants them: little-endian float32, no number is ever turned into text. */
-  placeholders(queries: readonly Float32Array[]): Uint8Array;
+  /** Queries as the protocol wants them: vectors as little-endian float32, no number is ever turned into text; texts as UTF-8. */
+  placeholders(queries: readonly Float32Array[] | readonly string[]): Uint8Array;
 }
 
 const SERVICE = '/milvus.proto.milvus.MilvusService';
-/** PlaceholderType.FloatVector */
-const FLOAT_VECTOR = 101;
+/** PlaceholderType */
+const [VAR_CHAR, FLOAT_VECTOR] = [21, 101];
 
 /** Reads Milvus' own protocol files, which the SDK carries as JSON. */
 export async function loadMilvusProto(): Promise<MilvusProto> {
@@ -110,14 +110,16 @@ export async function loadMilvusProto(): Promise<MilvusProto> {
   return {
     search: method('Search', 'milvus.SearchRequest', 'milvus.SearchResults'),
     query: method('Query', 'milvus.QueryRequest', 'milvus.QueryResults'),
-    placeholders: (queries) =>
-      group
-        .encode({ placeholders: [{ tag: '$0', type: FLOAT_VECTOR, values: queries.map(bytesOf) }] })
-        .finish(),
+    placeholders: (queries) => {
+      const type = typeof queries[0] === 'string' ? VAR_CHAR : FLOAT_VECTOR;
+      return group.encode({ placeholders: [{ tag: '$0', type, values: queries.map(bytesOf) }] }).finish();
+    },
   };
 }
 
-function bytesOf(vector: Float32Array): Uint8Array {
+function bytesOf(query: Float32Array | string): Uint8Array {
+  if (typeof query === 'string') return Buffer.from(query, 'utf8');
+  const vector = query;
   return new Uint8Array(vector.buffer, vector.byteOffset, vector.byteLength);
 }
 

@@ -3,6 +3,7 @@ import type { Item } from '../catalogue/item.js';
 import { columnName, storedText } from './milvus-filter.js';
 import type { FieldData } from './milvus-proto.js';
 import type { CollectionSpec, IndexedField, VectorRecord } from './store.js';
+import { lexicalText } from './records.js';
 import { type IndexedValue, filterableFields, indexedValue } from './typed-filter.js';
 
 /** Bytes of an element that an array of texts takes. */
@@ -18,14 +19,23 @@ const PIECE_UNITS = Math.floor(TEXT_MAX_BYTES / 3);
 export type MilvusRow = Record<string, string | number | number[] | string[]>;
 
 /** A record as a row. Throws BAD_USER_INPUT where a value has another type than its field, or is more than a row holds. */
-export function toRow({ item, vector, hash }: VectorRecord, spec: CollectionSpec): MilvusRow {
+export function toRow(
+  { item, vector, hash }: VectorRecord,
+  spec: CollectionSpec,
+  lexical: boolean,
+): MilvusRow {
   if (Buffer.byteLength(item.id, 'utf8') > TEXT_MAX_BYTES)
     throw badInput(`an id has ${String(TEXT_MAX_BYTES)} bytes at most`);
+  const json = pieces(JSON.stringify(item.fields));
+  if (json.length > ITEM_MAX_PIECES)
+    throw badInput(`an item has ${String(ITEM_MAX_PIECES * PIECE_UNITS)} characters of JSON at most`);
   return {
     id: item.id,
     hash,
     vector: Array.from(vector),
-    item: pieces(JSON.stringify(item.fields)),
+    item: json,
+    // What does not fit the column is not found by its words.
+    ...(lexical && { text: pieces(lexicalText(item, spec) ?? '')[0] ?? '' }),
     ...Object.fromEntries(
       filterableFields(spec).map((field) => [columnName(field.name), cell(indexedValue(item, field), field)]),
     ),
@@ -61,8 +71,6 @@ function pieces(text: string): string[] {
     parts.push(text.slice(from, to));
     from = to;
   }
-  if (parts.length > ITEM_MAX_PIECES)
-    throw badInput(`an item has ${String(ITEM_MAX_PIECES * PIECE_UNITS)} characters of JSON at most`);
   return parts;
 }
 

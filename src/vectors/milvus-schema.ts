@@ -6,6 +6,7 @@ import { columnName } from './milvus-filter.js';
 import type { MilvusOptions } from './milvus-options.js';
 import { ITEM_MAX_PIECES, LIST_MAX_ELEMENTS, TEXT_MAX_BYTES } from './milvus-rows.js';
 import type { CollectionSpec, IndexedField } from './store.js';
+import type { TextLanguage } from './text-language.js';
 import { filterableFields } from './typed-filter.js';
 
 /** What the description of a collection says of how it was made. */
@@ -27,12 +28,29 @@ export function specOf(description: string, name: string): CollectionSpec | unde
   }
 }
 
+/** The sparse vectors of the words of a text, which Milvus makes by itself. */
+export const WORDS = 'words';
+const TEXT = 'text';
+
+/** Minor version of Milvus 2 from which it finds items by their words. */
+const LEXICAL_FROM = 5;
+
+/** Whether a server of `version` (as it tells it: `v2.5.4`) has full text search. One that tells none, as Milvus Lite, is taken at its newest. */
+export function hasLexicalSearch(version: string): boolean {
+  if (version === '') return true;
+  const [major = 0, minor = 0] = version.replace(/^v/, '').split('.').map(Number);
+  return major > 2 || (major === 2 && minor >= LEXICAL_FROM);
+}
+
 /** The collection of `spec`: `id`, `vector`, `hash`, `item` (JSON of all fields, in pieces) and a typed column a filterable field. */
-export function createRequest(
+export async function createRequest(
   spec: CollectionSpec,
-  { partitionKey }: Pick<MilvusOptions, 'partitionKey'>,
-): CreateCollectionReq {
+  { partitionKey, textLanguage }: Pick<MilvusOptions, 'partitionKey' | 'textLanguage'>,
+  lexical: boolean,
+): Promise<CreateCollectionReq> {
   const { dimension, fields, text } = spec;
+  // Only loaded where there is a Milvus, as everywhere.
+  const { FunctionType } = await import('@zilliz/milvus2-sdk-node');
   if (partitionKey !== null && !fields.some(({ name, type }) => name === partitionKey && type === 'string'))
     throw badInput(
       `store.milvus.partitionKey: expected a filterable string field of the catalogue, but got ${partitionKey}`,
@@ -52,8 +70,35 @@ export function createRequest(
         ...column(field),
         ...(field.name === partitionKey && { is_partition_key: true }),
       })),
+      ...(lexical ? textColumns(textLanguage) : []),
     ],
+    ...(lexical && {
+      functions: [
+        {
+          name: 'bm25',
+          type: FunctionType.BM25,
+          input_field_names: [TEXT],
+          output_field_names: [WORDS],
+          params: {},
+        },
+      ],
+    }),
   };
+}
+
+/** Words in lower case, without accents, as stems of `language` where there is one. */
+function textColumns(language: TextLanguage | null): MilvusField[] {
+  const stems = language === null ? [] : [{ type: 'stemmer', language: language.toLowerCase() }];
+  return [
+    {
+      name: TEXT,
+      data_type: 'VarChar',
+      max_length: TEXT_MAX_BYTES,
+      enable_analyzer: true,
+      analyzer_params: { tokenizer: 'standard', filter: ['lowercase', 'asciifolding', ...stems] },
+    },
+    { name: WORDS, data_type: 'SparseFloatVector' },
+  ];
 }
 
 function column({ name, type }: IndexedField): MilvusField {

@@ -1,11 +1,14 @@
 import type { MilvusConnection } from './milvus-connection.js';
 import type { MilvusIndex } from './milvus-options.js';
 import { type SearchResults, toNumber } from './milvus-proto.js';
+import { WORDS } from './milvus-schema.js';
 import { clampCosine, compareHits } from './records.js';
 import type { Hit } from './store.js';
 
 /** Hits fetched beyond the limit, so that equals at its edge are told apart by id. */
 const SPARE = 16;
+/** The same for words, where more records have the same score. */
+const TEXT_SPARE = 64;
 /** Most hits that Milvus gives a query. */
 export const MAX_HITS = 16_384;
 
@@ -36,7 +39,7 @@ export function createNearest(connection: MilvusConnection, collection: string, 
       },
       { signal },
     );
-    return split(answer, queries.length);
+    return split(answer, queries.length, clampCosine);
   };
 
   // Asks for more until the last hit is farther than the one at the limit: then ids decide between all equals.
@@ -52,6 +55,40 @@ export function createNearest(connection: MilvusConnection, collection: string, 
   };
 }
 
+/** Finds the rows whose words fit a query best: `(query, limit, expression, signal)`. */
+type Matches = (
+  query: string,
+  limit: number,
+  expression: string,
+  signal: AbortSignal | undefined,
+) => Promise<Hit[]>;
+
+/** Searches by words: Milvus makes a sparse vector of the query as of the texts, and scores by BM25. The query has no syntax. */
+export function createMatches(connection: MilvusConnection, collection: string): Matches {
+  return async (query, limit, expression, signal) => {
+    // Of a text without a letter or digit nothing is left to search for, which Milvus takes for a fault.
+    if (!/[\p{L}\p{N}]/u.test(query)) return [];
+    const answer = await connection.search(
+      {
+        collection_name: collection,
+        queries: [query],
+        dsl: expression,
+        output_fields: ['id'],
+        search_params: [
+          { key: 'anns_field', value: WORDS },
+          { key: 'metric_type', value: 'BM25' },
+          { key: 'topk', value: String(Math.min(MAX_HITS, limit + TEXT_SPARE)) },
+          { key: 'params', value: '{}' },
+          { key: 'round_decimal', value: '-1' },
+        ],
+      },
+      { signal },
+    );
+    const [hits = []] = split(answer, 1, (score) => score);
+    return hits.slice(0, limit);
+  };
+}
+
 /** What the index is told: a graph has to be walked for at least as many candidates as hits are wanted. */
 function searchParams({ type, searchParams: given }: MilvusIndex, limit: number): Record<string, unknown> {
   if (type === 'HNSW') return { ...given, ef: Math.max(Number(given.ef ?? 64), limit) };
@@ -60,7 +97,7 @@ function searchParams({ type, searchParams: given }: MilvusIndex, limit: number)
 }
 
 /** Ids and scores of all queries follow one another. */
-function split({ results }: SearchResults, queries: number): Hit[][] {
+function split({ results }: SearchResults, queries: number, scale: (score: number) => number): Hit[][] {
   const ids = results?.ids?.str_id?.data ?? [];
   const scores = results?.scores ?? [];
   let from = 0;
@@ -68,7 +105,7 @@ function split({ results }: SearchResults, queries: number): Hit[][] {
     const count = toNumber(results?.topks[query] ?? 0);
     const hits: Hit[] = [];
     for (let at = from; at < from + count; at += 1) {
-      hits.push({ id: ids[at] ?? '', score: clampCosine(scores[at] ?? NaN) });
+      hits.push({ id: ids[at] ?? '', score: scale(scores[at] ?? NaN) });
     }
     from += count;
     return hits.sort(compareHits);

@@ -1,12 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { MilvusClient } from '@zilliz/milvus2-sdk-node';
+import type { CreateCollectionReq, MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { KindredError, badInput } from '../errors.js';
 import { createMilvusAliases } from './milvus-aliases.js';
-import { MILVUS_CAPABILITIES, createMilvusCollection } from './milvus-collection.js';
+import { MILVUS_CAPABILITIES, type MilvusFacts, createMilvusCollection } from './milvus-collection.js';
 import { type MilvusConnection, createMilvusConnection } from './milvus-connection.js';
 import { MilvusRefusal, checkStatus } from './milvus-fault.js';
 import type { MilvusOptions } from './milvus-options.js';
-import { createRequest, specOf } from './milvus-schema.js';
+import { WORDS, createRequest, hasLexicalSearch, specOf } from './milvus-schema.js';
 import { type Watch, watchCollection } from './milvus-watch.js';
 import { checkSpec, specError, specFault } from './records.js';
 import type { Collection, CollectionSpec, VectorStore } from './store.js';
@@ -28,10 +28,10 @@ export function createMilvusStore(options: MilvusOptions): VectorStore {
     const existing = opened.get(spec.name);
     if (existing !== undefined) return existing;
     const collection = openCollection(connection, spec, options)
-      .then((existing) => {
+      .then(({ spec: made, ...facts }) => {
         const watch = watchCollection(connection, spec.name);
         watches.set(spec.name, watch);
-        return createMilvusCollection(connection, existing, options, watch.fault);
+        return createMilvusCollection(connection, made, options, { ...facts, fault: watch.fault });
       })
       .catch((error: unknown) => {
         opened.delete(spec.name);
@@ -88,53 +88,76 @@ export function createMilvusStore(options: MilvusOptions): VectorStore {
   };
 }
 
-/** Makes what is missing of a collection: itself, its index, its place in memory; answers the spec that it was made from. Each step is one that another process may have done. */
+/** A collection as it was found or made. */
+interface Opened extends Omit<MilvusFacts, 'fault'> {
+  /** What it was made from. */
+  readonly spec: CollectionSpec;
+}
+
+/** Makes what is missing of a collection: itself, its indexes, its place in memory. Each step is one that another process may have done. */
 async function openCollection(
   connection: MilvusConnection,
   wanted: CollectionSpec,
   options: MilvusOptions,
-): Promise<CollectionSpec> {
-  const { name } = wanted;
-  const description = await connection.sdk('opening a collection', async (client) => {
-    if (!(await isThere(client, name))) await create(client, wanted, options);
-    const answer = await client.describeCollection({ collection_name: name });
-    checkStatus(answer.status);
-    await indexAndLoad(client, name, options);
-    return answer.schema.description;
+): Promise<Opened> {
+  const { name, text = [] } = wanted;
+  const { version, description, lexical } = await connection.sdk('opening a collection', async (client) => {
+    // Milvus Lite tells none, whatever the type says.
+    const { version = '' } = (await client.getVersion()) as { version?: string };
+    if (!(await isThere(client, name)))
+      await create(
+        client,
+        await createRequest(wanted, options, text.length > 0 && hasLexicalSearch(version)),
+      );
+    const { status, schema } = await client.describeCollection({ collection_name: name });
+    checkStatus(status);
+    const words = schema.fields.some((field) => field.name === WORDS);
+    await indexAndLoad(client, name, options, words);
+    return { version, description: schema.description, lexical: words };
   });
   const spec = specOf(description, name);
   if (spec === undefined) throw specError(name, 'the collection of that name was not made by Kindred');
   await loaded(connection, name, options.loadTimeoutMs);
-  return spec;
+  return { spec, version, lexical };
 }
 
+/** By the list of all: hasCollection of Milvus Lite finds everything. */
 async function isThere(client: MilvusClient, name: string): Promise<boolean> {
-  const { status, value } = await client.hasCollection({ collection_name: name });
+  const { status, data } = await client.showCollections();
   checkStatus(status);
-  return value === true;
+  return data.some((collection) => collection.name === name);
 }
 
-async function create(client: MilvusClient, spec: CollectionSpec, options: MilvusOptions): Promise<void> {
+async function create(client: MilvusClient, request: CreateCollectionReq): Promise<void> {
   try {
-    checkStatus(await client.createCollection(createRequest(spec, options)));
+    checkStatus(await client.createCollection(request));
   } catch (error) {
     // Another process may have been first.
-    if (!(error instanceof MilvusRefusal) || !(await isThere(client, spec.name))) throw error;
+    if (!(error instanceof MilvusRefusal) || !(await isThere(client, request.collection_name))) throw error;
   }
 }
 
-async function indexAndLoad(client: MilvusClient, name: string, { index }: MilvusOptions): Promise<void> {
-  const indexes = await client.describeIndex({ collection_name: name });
-  if (!indexes.index_descriptions.some(({ field_name: field }) => field === 'vector')) {
-    checkStatus(
-      await client.createIndex({
-        collection_name: name,
-        field_name: 'vector',
-        index_type: index.type,
-        metric_type: 'COSINE',
-        params: { ...index.params },
-      }),
-    );
+async function indexAndLoad(
+  client: MilvusClient,
+  name: string,
+  { index }: MilvusOptions,
+  words: boolean,
+): Promise<void> {
+  const { index_descriptions: there } = await client.describeIndex({ collection_name: name });
+  const wanted = [
+    {
+      field_name: 'vector',
+      index_type: index.type as string,
+      metric_type: 'COSINE',
+      params: { ...index.params },
+    },
+    ...(words
+      ? [{ field_name: WORDS, index_type: 'SPARSE_INVERTED_INDEX', metric_type: 'BM25', params: {} }]
+      : []),
+  ];
+  for (const request of wanted) {
+    if (there.some(({ field_name: field }) => field === request.field_name)) continue;
+    checkStatus(await client.createIndex({ collection_name: name, ...request }));
   }
   checkStatus(await client.loadCollection({ collection_name: name }));
 }

@@ -52,8 +52,8 @@ export interface StoreCapabilities {
   readonly exact: boolean;
   /** Whether it has {@link Aliases}. */
   readonly aliases: boolean;
-  /** Whether it finds items by their words; a server's version may decide, see {@link Collection.lexical}. */
-  readonly lexical: boolean;
+  /** Whether it finds items by their words; or since when, where the server's version decides. See {@link Collection.lexical}. */
+  readonly lexical: boolean | `from ${string}`;
 }
 
 export interface ScanOptions {
