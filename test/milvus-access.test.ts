@@ -25,7 +25,7 @@ describe.skipIf(skip !== undefined)(
       over: Partial<MilvusOptions>,
       work: (store: VectorStore) => Promise<T>,
     ): Promise<T> => {
-      const store = createMilvusStore({ ...milvusOptions(milvus), writeTimeoutMs: 3_000, ...over });
+      const store = createMilvusStore({ ...milvusOptions(milvus), writeTimeoutMs: 30_000, ...over });
       try {
         return await work(store);
       } finally {

@@ -69,8 +69,8 @@ export async function startMilvus({ settings = {} }: MilvusServerOptions = {}): 
     metricsPort,
     etcd: others.slice(0, 2),
     // A write is seen after two ticks of 200 ms by default, which tests would wait for all the time.
-    // Without that a server that was killed is waited for as long as its leases last, 30 s.
-    settings: { 'proxy.timeTickInterval': 20, 'common.session.ttl': 3, ...settings },
+    // A server that was killed is waited for as long as its leases last, 30 s by default; one that is frozen for longer ends itself.
+    settings: { 'proxy.timeTickInterval': 20, 'common.session.ttl': 10, ...settings },
   };
   let child: ChildProcess;
   const start = async (): Promise<void> => {
