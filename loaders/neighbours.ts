@@ -20,12 +20,12 @@ export function createNeighboursLoader(options: LoaderOptions): NeighboursLoader
   const { maxQueries } = options.capabilities;
   const loaders = keyed<DataLoader<Float32Array, { readonly value: Hit[] }>>();
   return {
-    load: async ({ collection }, vector, { limit, filter }) => {
-      const loader = loaders(`${collection.spec.name}:${limit}:${canonicalFilter(filter)}`, () =>
+    load: async ({ collection }, vector, { limit, filter, items }) => {
+      const loader = loaders(`${collection.spec.name}:${limit}:${items}:${canonicalFilter(filter)}`, () =>
         batchLoader(
           'neighbours',
           options,
-          (vectors) => collection.search(vectors, { limit, filter, signal }),
+          (vectors) => collection.search(vectors, { limit, filter, items, signal }),
           maxQueries,
         ),
       );

@@ -387,6 +387,11 @@ export const configSchema = z.strictObject({
   search: z
     .strictObject({
       window: count.default(200).describe('Results fetched for a query at once; paging moves inside them.'),
+      openingWindow: count
+        .default(30)
+        .describe(
+          'Results fetched at first, for pages that end before it; a search for the whole window follows when somebody goes on.',
+        ),
       windowTtlMs: milliseconds
         .default(30_000)
         .describe('Time a window of results stays cached for paging, in ms.'),

@@ -96,9 +96,28 @@ describe('search', () => {
     const first = page(await own.run(SEARCH, { query: 'thing', first: 5 }));
     const second = page(await own.run(SEARCH, { query: 'thing', first: 5, after: first.pageInfo.endCursor }));
     expect(own.count('search')).toBe(1);
-    expect(own.calls.find(({ method }) => method === 'search')?.args[1]).toMatchObject({ limit: 200 });
+    expect(own.calls.find(({ method }) => method === 'search')?.args[1]).toMatchObject({ limit: 30 });
     expect(first.took.embed).toBeGreaterThan(0);
     expect(second.took).toMatchObject({ embed: 0, search: 0 });
+  });
+
+  it('asks for the whole window once somebody goes on, and keeps what the pages before had', async () => {
+    const own = await createHarness({ items: makeItems(120) });
+    const all = ids(page(await own.run(SEARCH, { query: 'thing', first: 100 })));
+    const other = await createHarness({ items: makeItems(120) });
+    const seen: (string | undefined)[] = [];
+    const limits: unknown[] = [];
+    let after: string | null = null;
+    for (let turn = 0; turn < 5; turn += 1) {
+      const next: Page = page(await other.run(SEARCH, { query: 'thing', first: 20, after }));
+      seen.push(...ids(next));
+      after = next.pageInfo.endCursor;
+      const searches = other.calls.filter(({ method }) => method === 'search');
+      limits.push(searches.map(({ args }) => (args[1] as { limit: number }).limit));
+    }
+    expect(seen).toEqual(all);
+    // The first page alone, then both windows for all that follow.
+    expect(limits).toEqual([[30], [30, 200], [30, 200], [30, 200], [30, 200]]);
   });
 
   it('merges the searches of one request with the same filter into one embedding call and one store call', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { createMemoryStore } from '../src/vectors/memory.js';
 import { remembered } from '../src/vectors/remembered.js';
+import type { Item } from '../src/catalogue/item.js';
 import type { Collection, VectorRecord } from '../src/vectors/store.js';
 
 const record = (id: string, title: string): VectorRecord => ({
@@ -33,6 +34,46 @@ describe('a remembered collection', () => {
     expect(await titles(outer, ['b', 'nobody', 'a'])).toEqual(['old b', null, 'old a']);
     expect(await titles(outer, ['a', 'nobody', 'b', 'a'])).toEqual(['old a', null, 'old b', 'old a']);
     expect(fetched).toEqual([['b', 'nobody', 'a'], ['nobody']]);
+  });
+
+  it('does not fetch what a search brought along, reads it once, and hands out hits without it', async () => {
+    const { inner, fetched } = await open();
+    let read = 0;
+    const bringing: Collection = {
+      ...inner,
+      fetch: (ids) => {
+        fetched.push([...ids]);
+        return inner.fetch(ids);
+      },
+      search: async (queries, { items = false, ...options }) =>
+        (await inner.search(queries, options)).map((hits) =>
+          hits.map((hit) => {
+            const item = (): Item => {
+              read += 1;
+              return record(hit.id, `brought ${hit.id}`).item;
+            };
+            return items ? { ...hit, item } : hit;
+          }),
+        ),
+    };
+    const kept = remembered(bringing, { maxItems: 10, ttlMs: 60_000 });
+    const [hits = []] = await kept.search([new Float32Array([1, 0])], { limit: 5, items: true });
+    expect(hits).toEqual([
+      { id: 'a', score: 1 },
+      { id: 'b', score: 1 },
+    ]);
+    expect(read).toBe(0);
+    expect(await titles(kept, ['b', 'b'])).toEqual(['brought b', 'brought b']);
+    expect(await titles(kept, ['b'])).toEqual(['brought b']);
+    expect(read).toBe(1);
+    expect(fetched).toEqual([]);
+    const searching = kept.search([new Float32Array([1, 0])], { limit: 5, items: true });
+    await kept.upsert([record('b', 'new b')]);
+    await searching;
+    expect(await titles(kept, ['b'])).toEqual(['new b']);
+    const forgetful = remembered(bringing, { maxItems: 10, ttlMs: 0 });
+    const [plain = []] = await forgetful.search([new Float32Array([1, 0])], { limit: 5, items: true });
+    expect(plain.every((hit) => hit.item === undefined)).toBe(true);
   });
 
   it('shows what was written through it at once', async () => {

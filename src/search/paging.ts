@@ -4,7 +4,8 @@ import type { ModelRegistry, ServedModel } from '../models/model-version.js';
 import type { Hit } from '../vectors/store.js';
 import { CURSOR_MARK_LENGTH, type Cursors, type Position, badCursor, createCursors } from './cursor.js';
 import { fingerprint } from './fingerprint.js';
-import { type Window, createWindows } from './window.js';
+import { continued } from './opening.js';
+import { type Window, type WindowAnswer, createWindows } from './window.js';
 
 /** Which page of the results, and by which version. */
 export interface PageRequest {
@@ -39,8 +40,10 @@ interface PagedQuery {
   /** Names the query: everything that decides its hits, but for the version. */
   readonly fingerprint: string;
   readonly signal: AbortSignal;
-  /** Fetches the window by `model`, with parameters that depend on nothing but the query. */
-  fetch(model: ServedModel): Promise<Window>;
+  /** Whether the first hits of a window are those of a shorter one, but for what an approximate index does; otherwise none is shortened. */
+  readonly grows: boolean;
+  /** Fetches a window of `size` hits by `model`, with parameters that depend on nothing but the query and the size. */
+  fetch(model: ServedModel, size: number): Promise<Window>;
 }
 
 /** Turns queries into pages that stay where they are. */
@@ -62,13 +65,29 @@ export interface PagingOptions {
 
 /**
  * Pages over one fixed window of hits a query, fetched once and kept briefly: an approximate index asked for 20 hits may rank otherwise
- * than one asked for 40, so pages cut from different searches would repeat and skip items.
+ * than one asked for 40, so pages cut from different searches would repeat and skip items. Most queries are asked for their first page alone, so
+ * that comes from a short opening window, which stays the beginning of the whole one that further pages are cut from.
  */
 export function createPaging({ registry, config, cursorSecret }: PagingOptions): Paging {
-  const { window: size, windowTtlMs, windowCacheEntries } = config.search;
+  const { window: size, openingWindow, windowTtlMs, windowCacheEntries } = config.search;
   const { pageSize } = config.limits;
   const cursors = createCursors(cursorSecret);
   const windows = createWindows({ maxEntries: windowCacheEntries, ttlMs: windowTtlMs });
+
+  /** The window that holds the hits before `end`, or all there are: the opening one where it is enough. */
+  const windowUpTo = async (end: number, model: ServedModel, query: PagedQuery): Promise<WindowAnswer> => {
+    const key = `${model.collection.spec.name}:${model.version.digest}:${query.fingerprint}`;
+    const fetched = (limit: number): Promise<WindowAnswer> =>
+      windows.get(`${key}:${limit}`, () => query.fetch(model, limit), query.signal);
+    if (!query.grows || openingWindow >= size) return fetched(size);
+    if (end < openingWindow) return fetched(openingWindow);
+    const both = async (): Promise<Window> => {
+      const [opening, whole] = await Promise.all([fetched(openingWindow), fetched(size)]);
+      return continued(opening.window, whole.window);
+    };
+    return windows.get(`${key}:whole`, both, query.signal);
+  };
+
   return {
     window: size,
     page: async ({ first, after, modelVersion }, query) => {
@@ -78,11 +97,10 @@ export function createPaging({ registry, config, cursorSecret }: PagingOptions):
       }
       const position = openCursor(cursors, after, query.fingerprint);
       const model = answerer(registry, modelVersion ?? null, position);
-      const key = `${model.collection.spec.name}:${model.version.digest}:${query.fingerprint}`;
-      const { window, computed } = await windows.get(key, () => query.fetch(model), query.signal);
       const mark = modelMark(model);
       const start = position === null ? 0 : position.rank + 1;
       const end = start + first;
+      const { window, computed } = await windowUpTo(end, model, query);
       return {
         model,
         hits: window.hits.slice(start, end),

@@ -70,7 +70,10 @@ export function createRecommend({ paging, limits }: RecommendOptions): Recommend
           canonicalFilter(filter),
         ),
         signal: retrieval.signal,
-        fetch: (model) => fetchWindow(request, paging.window, model, retrieval),
+        // Diversity chooses from the whole window, and BEST_SCORE ranks whatever its probes found.
+        grows: diversity === 0 && strategy !== 'BEST_SCORE',
+        fetch: (model, size) =>
+          fetchWindow(request, { size, opening: size < paging.window }, model, retrieval),
       });
     },
   };
@@ -78,7 +81,7 @@ export function createRecommend({ paging, limits }: RecommendOptions): Recommend
 
 async function fetchWindow(
   { like, dislike, strategy, diversity, filter }: RecommendRequest,
-  size: number,
+  { size, opening }: { readonly size: number; readonly opening: boolean },
   model: ServedModel,
   retrieval: Retrieval,
 ): Promise<Window> {
@@ -91,7 +94,7 @@ async function fetchWindow(
     [...like, ...dislike].flatMap((example) => (example.kind === 'id' ? [example.id] : [])),
   );
   // Enough that a full window is left when the examples themselves are taken out.
-  const options = { limit: size + known.size, filter };
+  const options = { limit: size + known.size, filter, items: opening };
   const examples = { likes, dislikes };
   const lookup: Lookup = (ids) => Promise.all(ids.map((id) => retrieval.vectors.load(model, id)));
   const found = await RANKINGS[strategy](

@@ -7,6 +7,8 @@ import type { Hit } from '../vectors/store.js';
 /** How many hits, out of which items. */
 export interface NeighbourOptions {
   readonly limit: number;
+  /** Whether the items of most hits will be asked for next. */
+  readonly items?: boolean;
   readonly filter?: Filter;
 }
 

@@ -36,7 +36,7 @@ export interface SearchOptions {
 /** Fetches the window of a query by one mode. */
 type Fetch = (
   model: ServedModel,
-  request: Pick<SearchRequest, 'query' | 'filter'>,
+  request: Pick<SearchRequest, 'query' | 'filter'> & { readonly limit: number },
   retrieval: Retrieval,
 ) => Promise<Window>;
 
@@ -44,18 +44,22 @@ const EMPTY: Window = { hits: [], embedMs: 0, searchMs: 0 };
 
 /** Search over the collections of all versions. */
 export function createSearch({ paging, limits, fusion }: SearchOptions): Search {
-  const byMeaning: Fetch = async (model, { query, filter }, retrieval) => {
+  const byMeaning: Fetch = async (model, { query, filter, limit }, retrieval) => {
     const started = performance.now();
     const outcome = await retrieval.embedding.load(model, query, 'query');
     if (outcome instanceof KindredError) throw outcome;
     const embedded = performance.now();
-    const hits = await retrieval.neighbours.load(model, outcome.vector, { limit: paging.window, filter });
+    const hits = await retrieval.neighbours.load(model, outcome.vector, {
+      limit,
+      filter,
+      items: limit < paging.window,
+    });
     const searchMs = performance.now() - embedded;
     return { hits: rankHits(hits), embedMs: embedded - started, searchMs };
   };
-  const byWords: Fetch = async (model, { query, filter }, retrieval) => {
+  const byWords: Fetch = async (model, { query, filter, limit }, retrieval) => {
     const started = performance.now();
-    const hits = await retrieval.words.load(model, query, { limit: paging.window, filter });
+    const hits = await retrieval.words.load(model, query, { limit, filter });
     return { hits: rankHits(hits), embedMs: 0, searchMs: performance.now() - started };
   };
   const byBoth: Fetch = async (model, request, retrieval) => {
@@ -73,7 +77,7 @@ export function createSearch({ paging, limits, fusion }: SearchOptions): Search 
       fusion.rankConstant,
     );
     const searchMs = Math.max(meaning.embedMs + meaning.searchMs, lexical.searchMs) - meaning.embedMs;
-    return { hits: hits.slice(0, paging.window), embedMs: meaning.embedMs, searchMs };
+    return { hits: hits.slice(0, request.limit), embedMs: meaning.embedMs, searchMs };
   };
   const fetchers: Record<SearchMode, Fetch> = { SEMANTIC: byMeaning, LEXICAL: byWords, HYBRID: byBoth };
   return {
@@ -84,7 +88,9 @@ export function createSearch({ paging, limits, fusion }: SearchOptions): Search 
       return paging.page(request, {
         fingerprint: fingerprint('search', request.mode, query, canonicalFilter(request.filter)),
         signal: retrieval.signal,
-        fetch: (model) => fetchers[request.mode](model, { ...request, query }, retrieval),
+        // A fused ranking depends on how deep its parts were read.
+        grows: request.mode !== 'HYBRID',
+        fetch: (model, limit) => fetchers[request.mode](model, { ...request, query, limit }, retrieval),
       });
     },
   };

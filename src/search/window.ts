@@ -11,7 +11,8 @@ export interface Window {
   readonly searchMs: number;
 }
 
-interface WindowAnswer {
+/** A window as it is handed out. */
+export interface WindowAnswer {
   readonly window: Window;
   /** Whether this call computed the window itself. */
   readonly computed: boolean;

@@ -20,8 +20,9 @@ interface Member {
   readonly reject: (error: unknown) => void;
 }
 
-/** Searches of one shape: same filter and limit. */
+/** Searches of one shape: same filter, limit, and wish for items. */
 interface Lane {
+  readonly items: boolean;
   readonly filter: Filter | undefined;
   readonly limit: number;
   inFlight: number;
@@ -62,8 +63,8 @@ export function coalesced(
         const start = performance.now();
         const alive = anyAlive(members);
         try {
-          const { limit, filter } = lane;
-          return await collection.search(queries, { limit, filter, signal: alive.signal });
+          const { limit, filter, items } = lane;
+          return await collection.search(queries, { limit, filter, items, signal: alive.signal });
         } finally {
           alive.release();
           const labels = { 'db.collection.name': collection.spec.name };
@@ -101,13 +102,13 @@ export function coalesced(
 
   const search = async (
     queries: readonly Float32Array[],
-    { limit, filter, signal }: SearchOptions,
+    { limit, filter, items = false, signal }: SearchOptions,
   ): Promise<Hit[][]> => {
     throwIfAborted(signal);
     checkQueries(queries, limit, collection.spec, maxQueries);
     if (queries.length === 0) return [];
-    const key = shapeOf(limit, filter);
-    const lane = lanes.get(key) ?? { filter, limit, inFlight: 0, waiting: [] };
+    const key = shapeOf(limit, items, filter);
+    const lane = lanes.get(key) ?? { filter, limit, items, inFlight: 0, waiting: [] };
     lanes.set(key, lane);
     const result = new Promise<Hit[][]>((resolve, reject) => {
       lane.waiting.push({ queries, signal, caller: context.active(), resolve, reject });
@@ -200,8 +201,8 @@ function takeMembers(lane: Lane, maxQueries: number): Member[] {
 }
 
 /** Equal for searches that one call can answer: JSON with sorted keys. */
-function shapeOf(limit: number, filter: Filter | undefined): string {
-  return JSON.stringify([limit, filter ?? null], (_key, value: unknown) =>
+function shapeOf(limit: number, items: boolean, filter: Filter | undefined): string {
+  return JSON.stringify([limit, items, filter ?? null], (_key, value: unknown) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))
       : value,

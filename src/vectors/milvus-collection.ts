@@ -146,13 +146,13 @@ export function createMilvusCollection(
       const read = ({ scalars }: FieldData, row: number): string => scalars?.string_data?.data[row] ?? '';
       return inOrder(ids, await lookup(ids, 'hash', read, STRONG));
     },
-    async search(queries, { limit, filter, signal }) {
+    async search(queries, { limit, filter, items, signal }) {
       checkQueries(queries, limit, spec, MILVUS_CAPABILITIES.maxQueries);
       if (limit > MAX_HITS) throw badInput(`a search of Milvus gives ${String(MAX_HITS)} hits at most`);
       throwIfAborted(signal);
       const expression = expressionOf(filter);
       if (queries.length === 0) return [];
-      const found = nearest(queries, limit, expression, signal);
+      const found = nearest(queries, limit, expression, { items, signal });
       return abortable(
         expression === '' ? found : found.then((hits) => complete(hits, queries, limit, expression, signal)),
         signal,

@@ -33,6 +33,8 @@ export interface SearchResults {
     /** How many hits each query has; ids and scores of all follow one another. */
     readonly topks: readonly Int64[];
     readonly scores: readonly number[];
+    /** The output fields, a value a hit. */
+    readonly fields_data: readonly FieldData[];
     readonly ids?: { readonly str_id?: { readonly data: readonly string[] } };
   };
 }

@@ -1,6 +1,7 @@
 import type { MilvusConnection } from './milvus-connection.js';
 import type { MilvusIndex } from './milvus-options.js';
 import { type SearchResults, toNumber } from './milvus-proto.js';
+import { toItem } from './milvus-rows.js';
 import { WORDS } from './milvus-schema.js';
 import { clampCosine, compareHits } from './records.js';
 import type { Hit } from './store.js';
@@ -17,18 +18,18 @@ type Nearest = (
   queries: readonly Float32Array[],
   limit: number,
   expression: string,
-  signal: AbortSignal | undefined,
+  more: { readonly items?: boolean; readonly signal?: AbortSignal },
 ) => Promise<Hit[][]>;
 
 /** Searches all queries in one call. */
 export function createNearest(connection: MilvusConnection, collection: string, index: MilvusIndex): Nearest {
-  const run: Nearest = async (queries, limit, expression, signal) => {
+  const run: Nearest = async (queries, limit, expression, { items = false, signal }) => {
     const answer = await connection.search(
       {
         collection_name: collection,
         queries,
         dsl: expression,
-        output_fields: ['id'],
+        output_fields: items ? ['id', 'item'] : ['id'],
         search_params: [
           { key: 'anns_field', value: 'vector' },
           { key: 'metric_type', value: 'COSINE' },
@@ -43,10 +44,10 @@ export function createNearest(connection: MilvusConnection, collection: string, 
   };
 
   // Asks for more until the last hit is farther than the one at the limit: then ids decide between all equals.
-  return async (queries, limit, expression, signal) => {
+  return async (queries, limit, expression, more) => {
     for (let spare = SPARE; ; spare *= 8) {
       const asked = Math.min(MAX_HITS, limit + spare);
-      const results = await run(queries, asked, expression, signal);
+      const results = await run(queries, asked, expression, more);
       const cut = results.some(
         (hits) => hits.length === asked && hits[asked - 1]?.score === hits[limit - 1]?.score,
       );
@@ -100,12 +101,16 @@ function searchParams({ type, searchParams: given }: MilvusIndex, limit: number)
 function split({ results }: SearchResults, queries: number, scale: (score: number) => number): Hit[][] {
   const ids = results?.ids?.str_id?.data ?? [];
   const scores = results?.scores ?? [];
+  const items = results?.fields_data.find(({ field_name: field }) => field === 'item')?.scalars?.array_data
+    ?.data;
   let from = 0;
   return Array.from({ length: queries }, (_, query) => {
     const count = toNumber(results?.topks[query] ?? 0);
     const hits: Hit[] = [];
     for (let at = from; at < from + count; at += 1) {
-      hits.push({ id: ids[at] ?? '', score: scale(scores[at] ?? NaN) });
+      const [id, score] = [ids[at] ?? '', scale(scores[at] ?? NaN)];
+      const json = items?.[at]?.string_data?.data;
+      hits.push(json === undefined ? { id, score } : { id, score, item: () => toItem(id, json) });
     }
     from += count;
     return hits.sort(compareHits);

@@ -10,12 +10,25 @@ export interface RememberedOptions {
 }
 
 /**
- * Keeps fetched items for as long as the store itself may be late (`store.refreshMs`), so that a hot page costs no call: of a search
+ * Keeps items that were fetched, or brought along by a search, for as long as the store itself may be late (`store.refreshMs`), so that a hot page costs no call: of a search
  * whose text and window are cached, fetching its ten items was three quarters of the CPU. Writes through this collection are seen at once.
  */
 export function remembered(collection: Collection, { maxItems, ttlMs }: RememberedOptions): Collection {
-  if (ttlMs === 0) return collection;
-  const items = new LRUCache<string, Item>({ max: maxItems, ttl: ttlMs });
+  // Where nothing is kept nothing is brought along either.
+  if (ttlMs === 0)
+    return {
+      ...collection,
+      search: (queries, options) => collection.search(queries, { ...options, items: false }),
+    };
+  // What a search brought along is read only when somebody asks for it.
+  const items = new LRUCache<string, Item | (() => Item)>({ max: maxItems, ttl: ttlMs });
+  const recall = (id: string): Item | null => {
+    const known = items.get(id);
+    if (typeof known !== 'function') return known ?? null;
+    const item = known();
+    items.set(id, item, { noUpdateTTL: true });
+    return item;
+  };
   /** Counts writes: a fetch that one overtook must not bring back what was there before. */
   let writes = 0;
   const forget = async <T>(ids: readonly string[], write: Promise<T>): Promise<T> => {
@@ -29,7 +42,7 @@ export function remembered(collection: Collection, { maxItems, ttlMs }: Remember
   return {
     ...collection,
     fetch: async (ids) => {
-      const known = ids.map((id) => items.get(id) ?? null);
+      const known = ids.map(recall);
       const missing = ids.filter((_, index) => known[index] === null);
       if (missing.length === 0) return known;
       const before = writes;
@@ -39,6 +52,16 @@ export function remembered(collection: Collection, { maxItems, ttlMs }: Remember
       }
       const fetched = found.values();
       return known.map((item) => item ?? fetched.next().value ?? null);
+    },
+    search: async (queries, options) => {
+      const before = writes;
+      const results = await collection.search(queries, options);
+      return results.map((hits) =>
+        hits.map(({ id, score, item }) => {
+          if (item !== undefined && writes === before) items.set(id, item);
+          return { id, score };
+        }),
+      );
     },
     upsert: (records) =>
       forget(

@@ -30,9 +30,13 @@ export interface Hit {
   readonly id: string;
   /** Higher is better. Of a search by vectors the cosine, -1 to 1; of one by words a BM25 score, 0 or more, without a scale. */
   readonly score: number;
+  /** Reads the item, where the search brought it along. */
+  readonly item?: () => Item;
 }
 
 export interface SearchOptions {
+  /** Whether hits may bring their items along, where that costs the store less than a call of its own; they need not. */
+  readonly items?: boolean;
   /** How many hits a query gets at most. */
   readonly limit: number;
   readonly filter?: Filter;

@@ -244,6 +244,21 @@ export function describeVectorStore(name: string, make: () => StoreUnderTest): v
         expect(best?.score).toBeLessThanOrEqual(1);
       });
 
+      it('brings items along when it is asked and can, the same as a fetch gives', async () => {
+        const collection = await filled(
+          Array.from({ length: 30 }, (_, i) =>
+            record(`r${String(i)}`, { stock: i, deep: [i] }, unitVector(i)),
+          ),
+        );
+        for (const queries of [[unitVector(40)], [unitVector(41), unitVector(42)]])
+          for (const hits of await collection.search(queries, { limit: 5, items: true })) {
+            expect(hits).toHaveLength(5);
+            const items = await collection.fetch(hits.map(({ id }) => id));
+            for (const [at, { item }] of hits.entries())
+              if (item !== undefined) expect(item()).toEqual(items[at]);
+          }
+      });
+
       it('does not care for the length of a query', async () => {
         const collection = await filled(
           Array.from({ length: 20 }, (_, i) => record(`r${String(i)}`, {}, unitVector(i))),
