@@ -22,7 +22,7 @@ export interface MilvusTls {
 /** A vector index and how it is searched. */
 export interface MilvusIndex {
   readonly type: MilvusIndexType;
-  /** For building, e.g. `{ M: 16, efConstruction: 200 }`; Milvus has its own defaults. */
+  /** For building, e.g. `{ M: 16, efConstruction: 200 }`; those left out have defaults of the type. */
   readonly params: Readonly<Record<string, number | string>>;
   /** For searching, e.g. `{ ef: 128 }`. */
   readonly searchParams: Readonly<Record<string, number | string>>;

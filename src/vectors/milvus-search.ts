@@ -1,4 +1,5 @@
 import type { MilvusConnection } from './milvus-connection.js';
+import { searchParams } from './milvus-index.js';
 import type { MilvusIndex } from './milvus-options.js';
 import { type SearchResults, toNumber } from './milvus-proto.js';
 import { WORDS } from './milvus-schema.js';
@@ -87,13 +88,6 @@ export function createMatches(connection: MilvusConnection, collection: string):
     const [hits = []] = split(answer, 1, (score) => score);
     return hits.slice(0, limit);
   };
-}
-
-/** What the index is told: a graph has to be walked for at least as many candidates as hits are wanted. */
-function searchParams({ type, searchParams: given }: MilvusIndex, limit: number): Record<string, unknown> {
-  if (type === 'HNSW') return { ...given, ef: Math.max(Number(given.ef ?? 64), limit) };
-  if (type === 'DISKANN') return { ...given, search_list: Math.max(Number(given.search_list ?? 16), limit) };
-  return { ...given };
 }
 
 /** Ids and scores of all queries follow one another. */

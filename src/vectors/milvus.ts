@@ -5,6 +5,7 @@ import { createMilvusAliases } from './milvus-aliases.js';
 import { MILVUS_CAPABILITIES, type MilvusFacts, createMilvusCollection } from './milvus-collection.js';
 import { type MilvusConnection, createMilvusConnection } from './milvus-connection.js';
 import { MilvusRefusal, checkStatus } from './milvus-fault.js';
+import { buildParams } from './milvus-index.js';
 import type { MilvusOptions } from './milvus-options.js';
 import { WORDS, createRequest, hasLexicalSearch, specOf } from './milvus-schema.js';
 import { type Watch, watchCollection } from './milvus-watch.js';
@@ -31,7 +32,7 @@ export function createMilvusStore(options: MilvusOptions): VectorStore {
       .then(({ spec: made, ...facts }) => {
         const watch = watchCollection(connection, spec.name);
         watches.set(spec.name, watch);
-        return createMilvusCollection(connection, made, options, { ...facts, fault: watch.fault });
+        return createMilvusCollection(connection, made, options, { ...facts, fault: () => watch.fault() });
       })
       .catch((error: unknown) => {
         opened.delete(spec.name);
@@ -149,7 +150,7 @@ async function indexAndLoad(
       field_name: 'vector',
       index_type: index.type as string,
       metric_type: 'COSINE',
-      params: { ...index.params },
+      params: { ...buildParams(index) },
     },
     ...(words
       ? [{ field_name: WORDS, index_type: 'SPARSE_INVERTED_INDEX', metric_type: 'BM25', params: {} }]
