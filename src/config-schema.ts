@@ -87,6 +87,19 @@ const milvusSchema = z
       .describe(
         'A filterable string field by which Milvus lays rows apart, e.g. the tenant: searches that filter by it read its part alone. Decided when a collection is made.',
       ),
+    adopt: z
+      .record(
+        z.string().min(1),
+        z.strictObject({
+          collection: z.string().min(1),
+          vector: z.string().min(1).default('vector'),
+          fields: z.record(z.string().min(1), z.string().min(1)).default({}),
+        }),
+      )
+      .default({})
+      .describe(
+        "Collections that somebody else makes and fills, by the model version that they answer for: `v2: { collection: items, vector: embedding, fields: { title: name } }` with the catalogue's name of each field first. Read only; in kindred.yaml.",
+      ),
     timeoutMs: count.default(5_000).describe('Time a search or another read may take, in ms.'),
     writeTimeoutMs: count
       .default(60_000)

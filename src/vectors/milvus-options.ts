@@ -28,6 +28,15 @@ export interface MilvusIndex {
   readonly searchParams: Readonly<Record<string, number | string>>;
 }
 
+/** A collection that somebody else made and writes. */
+export interface MilvusAdoption {
+  readonly collection: string;
+  /** Its field of vectors. */
+  readonly vector: string;
+  /** Its columns by the fields of the catalogue, where their names differ. */
+  readonly fields: Readonly<Record<string, string>>;
+}
+
 export interface MilvusOptions {
   /** `host:port`, or `https://...` for TLS, e.g. of Zilliz Cloud. */
   readonly address: string;
@@ -39,6 +48,8 @@ export interface MilvusOptions {
   readonly index: MilvusIndex;
   /** The string field whose values tenants are told apart by; null for none. */
   readonly partitionKey: string | null;
+  /** Collections that are there already and answer for a model version, by its id. */
+  readonly adopt: Readonly<Record<string, MilvusAdoption>>;
   /** Language of the texts, for the stems of words in lexical search; null for none. */
   readonly textLanguage: TextLanguage | null;
   /** Time that a read may take, in ms. */

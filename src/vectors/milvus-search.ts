@@ -21,17 +21,28 @@ type Nearest = (
   signal: AbortSignal | undefined,
 ) => Promise<Hit[][]>;
 
+/** The fields of key and vector. */
+interface SearchedFields {
+  readonly key: string;
+  readonly vector: string;
+}
+
 /** Searches all queries in one call. */
-export function createNearest(connection: MilvusConnection, collection: string, index: MilvusIndex): Nearest {
+export function createNearest(
+  connection: MilvusConnection,
+  collection: string,
+  index: MilvusIndex,
+  { key, vector }: SearchedFields = { key: 'id', vector: 'vector' },
+): Nearest {
   const run: Nearest = async (queries, limit, expression, signal) => {
     const answer = await connection.search(
       {
         collection_name: collection,
         queries,
         dsl: expression,
-        output_fields: ['id'],
+        output_fields: [key],
         search_params: [
-          { key: 'anns_field', value: 'vector' },
+          { key: 'anns_field', value: vector },
           { key: 'metric_type', value: 'COSINE' },
           { key: 'topk', value: String(limit) },
           { key: 'params', value: JSON.stringify(searchParams(index, limit)) },
@@ -92,7 +103,7 @@ export function createMatches(connection: MilvusConnection, collection: string):
 
 /** Ids and scores of all queries follow one another. */
 function split({ results }: SearchResults, queries: number, scale: (score: number) => number): Hit[][] {
-  const ids = results?.ids?.str_id?.data ?? [];
+  const ids = results?.ids?.str_id?.data ?? results?.ids?.int_id?.data.map(String) ?? [];
   const scores = results?.scores ?? [];
   let from = 0;
   return Array.from({ length: queries }, (_, query) => {

@@ -16,6 +16,8 @@ export interface CollectionSpec {
   readonly fields: readonly IndexedField[];
   /** Fields whose words lexical search finds; by default none, and there is no lexical search. */
   readonly text?: readonly string[];
+  /** The model version whose vectors it holds, for a store that is told where to find them. */
+  readonly version?: string;
 }
 
 export interface VectorRecord {
