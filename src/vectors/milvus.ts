@@ -92,6 +92,8 @@ export function createMilvusStore(options: MilvusOptions): VectorStore {
         },
         options.timeoutMs,
       ),
+    serverVersion: () =>
+      connection.sdk('its version', async (client) => (await client.getVersion()).version, options.timeoutMs),
     async close() {
       opened.clear();
       for (const name of [...watches.keys()]) unwatch(name);

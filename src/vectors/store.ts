@@ -138,5 +138,7 @@ export interface VectorStore {
   drop(name: string): Promise<void>;
   /** Resolves when the store answers; rejects with UPSTREAM_UNAVAILABLE. */
   check(): Promise<void>;
+  /** The server's version as it tells it, which decides what it can do. Undefined where the store is part of this process. */
+  readonly serverVersion?: () => Promise<string>;
   close(): Promise<void>;
 }
