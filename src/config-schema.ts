@@ -68,11 +68,15 @@ const milvusSchema = z
       .strictObject({
         type: z.enum(MILVUS_INDEXES).default('HNSW').describe('Vector index that collections are made with.'),
         params: parameters
-          .default({ M: 16, efConstruction: 200 })
-          .describe('Parameters for building the index, by the names that Milvus gives them.'),
+          .default({})
+          .describe(
+            'Parameters for building the index, by the names that Milvus gives them. Those left out are, for HNSW `M=16,efConstruction=200`, for IVF_FLAT `nlist=256`, for GPU_CAGRA `intermediate_graph_degree=64,graph_degree=32`.',
+          ),
         searchParams: parameters
-          .default({ ef: 128 })
-          .describe('Parameters for searching it; `ef` grows with the number of hits that are asked for.'),
+          .default({})
+          .describe(
+            'Parameters for searching it; they grow with the number of hits that are asked for. Those left out are, for HNSW `ef=128`, for IVF_FLAT `nprobe=32`, for DISKANN `search_list=128`, for GPU_CAGRA `itopk_size=128,search_width=4`.',
+          ),
       })
       .prefault({}),
     partitionKey: z
@@ -82,6 +86,19 @@ const milvusSchema = z
       .default(null)
       .describe(
         'A filterable string field by which Milvus lays rows apart, e.g. the tenant: searches that filter by it read its part alone. Decided when a collection is made.',
+      ),
+    adopt: z
+      .record(
+        z.string().min(1),
+        z.strictObject({
+          collection: z.string().min(1),
+          vector: z.string().min(1).default('vector'),
+          fields: z.record(z.string().min(1), z.string().min(1)).default({}),
+        }),
+      )
+      .default({})
+      .describe(
+        "Collections that somebody else makes and fills, by the model version that they answer for: `v2: { collection: items, vector: embedding, fields: { title: name } }` with the catalogue's name of each field first. Read only; in kindred.yaml.",
       ),
     timeoutMs: count.default(5_000).describe('Time a search or another read may take, in ms.'),
     writeTimeoutMs: count

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMilvusStore } from '../src/vectors/milvus.js';
 import { describeAliases } from './conformance/aliases.js';
 import { describeFilterProperties } from './conformance/filter-properties.js';
@@ -16,6 +16,11 @@ describe.skipIf(skip !== undefined)(`the real Milvus${skip === undefined ? '' : 
   afterAll(() => milvus.close());
 
   const store = (): StoreUnderTest => ({ open: () => createMilvusStore(milvusOptions(milvus)) });
+  it('tells the version of its server', async () => {
+    const open = createMilvusStore(milvusOptions(milvus));
+    expect(await open.serverVersion?.()).toMatch(/^v2\.3\.5/);
+    await open.close();
+  });
   describeAliases('milvus', store);
   describeVectorStore('milvus', store);
   describeScan('milvus', store);

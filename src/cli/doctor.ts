@@ -123,7 +123,9 @@ function checks(config: Config): Check[] {
         const store = openStore(config);
         try {
           await store.check();
-          return `answers, ${(await store.list()).length} collections`;
+          const version = await store.serverVersion?.();
+          const answers = version === undefined ? 'answers' : `${version} answers`;
+          return `${answers}, ${(await store.list()).length} collections`;
         } finally {
           await store.close();
         }

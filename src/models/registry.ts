@@ -72,7 +72,7 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       await tellOfOlder(slot.id, collection);
       slot.collection = options.wrap?.(collection) ?? collection;
       slot.fault = null;
-      void options.onServed?.(slot.id, spec.name).catch((error: unknown) => {
+      void options.onServed?.(slot.id, collection.spec.name).catch((error: unknown) => {
         log.warn({ version: slot.id, err: error }, 'no alias points to the collection of this version');
       });
       const { embedder } = slot.model;
@@ -212,6 +212,7 @@ function collectionSpec(catalogue: Catalogue, id: string, { model }: Embedder): 
     dimension: model.dimension,
     fields: indexedFields(catalogue).map(({ name, type }) => ({ name, type })),
     text: searchedFields(catalogue).map(({ name }) => name),
+    version: id,
   };
 }
 

@@ -1,5 +1,5 @@
 import type { MilvusConnection } from './milvus-connection.js';
-import { MilvusRefusal, checkStatus } from './milvus-fault.js';
+import { MilvusRefusal, type MilvusStatus, checkStatus } from './milvus-fault.js';
 import type { Aliases } from './store.js';
 
 /** The aliases of a Milvus database. */
@@ -12,6 +12,8 @@ export function createMilvusAliases(connection: MilvusConnection): Aliases {
       for (const { name } of data) {
         // Servers before 2.4 can't list aliases; each collection knows its own.
         const collection = await client.describeCollection({ collection_name: name });
+        // Dropped since it was listed.
+        if (isMissing(collection.status)) continue;
         checkStatus(collection.status);
         for (const alias of collection.aliases) aliases.set(alias, name);
       }
@@ -40,4 +42,13 @@ export function createMilvusAliases(connection: MilvusConnection): Aliases {
       });
     },
   };
+}
+
+function isMissing(status: MilvusStatus): boolean {
+  try {
+    checkStatus(status);
+    return false;
+  } catch (error) {
+    return error instanceof MilvusRefusal && error.missing;
+  }
 }

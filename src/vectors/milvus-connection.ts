@@ -66,39 +66,47 @@ export function createMilvusConnection(options: MilvusOptions): MilvusConnection
   let reading: Promise<Reader> | undefined;
   let writing: Promise<MilvusClient> | undefined;
 
-  /** A client that never connected is of no use later either: the next call makes another. */
+  /** A client that never connected, or that had no certificates to read, is of no use later either: the next call makes another. */
   const client = (): Promise<MilvusClient> =>
     (writing ??= openClient(options).catch((error: unknown) => {
       writing = undefined;
       throw error;
     }));
-  const reader = (): Promise<Reader> => (reading ??= openReader(options));
+  const reader = (): Promise<Reader> =>
+    (reading ??= openReader(options).catch((error: unknown) => {
+      reading = undefined;
+      throw error;
+    }));
   const consistency = (reads: ReadOptions): number => CONSISTENCY[reads.consistency ?? options.consistency];
 
   return {
     sdk: (what, work, limit = writeTimeoutMs) => guard.run(what, limit, async () => work(await client())),
     search: async ({ queries, ...request }, reads = {}) => {
       throwIfAborted(reads.signal);
-      const { proto, call } = await reader();
-      const message: SearchRequest = {
-        ...request,
-        db_name: options.database,
-        dsl_type: 1,
-        nq: queries.length,
-        placeholder_group: proto.placeholders(queries),
-        consistency_level: consistency(reads),
-      };
-      return guard.run('a search', timeoutMs, () => call(proto.search, message, reads.signal));
+      return guard.run('a search', timeoutMs, async () => {
+        const { proto, call } = await reader();
+        const message: SearchRequest = {
+          ...request,
+          db_name: options.database,
+          dsl_type: 1,
+          nq: queries.length,
+          placeholder_group: proto.placeholders(queries),
+          consistency_level: consistency(reads),
+        };
+        return call(proto.search, message, reads.signal);
+      });
     },
     query: async (request, reads = {}) => {
       throwIfAborted(reads.signal);
-      const { proto, call } = await reader();
-      const message: QueryRequest = {
-        ...request,
-        db_name: options.database,
-        consistency_level: consistency(reads),
-      };
-      return guard.run('a query', timeoutMs, () => call(proto.query, message, reads.signal));
+      return guard.run('a query', timeoutMs, async () => {
+        const { proto, call } = await reader();
+        const message: QueryRequest = {
+          ...request,
+          db_name: options.database,
+          consistency_level: consistency(reads),
+        };
+        return call(proto.query, message, reads.signal);
+      });
     },
     away: () => guard.away(),
     close: async () => {

@@ -20,7 +20,7 @@ export function compileExpression(filter: TypedFilter): string {
 }
 
 /** Joins in a tree of pairs: Milvus reads `a or b or c` as `(a or b) or c`, and gives up at a depth of some 50. */
-function balanced(parts: readonly string[], operator: 'and' | 'or'): string {
+export function balanced(parts: readonly string[], operator: 'and' | 'or'): string {
   const [only = ''] = parts;
   if (parts.length <= 1) return only;
   const middle = Math.ceil(parts.length / 2);
@@ -120,7 +120,7 @@ function literal(value: string | number | boolean): string {
 }
 
 /** A text of which every character that could mean something is an escape. */
-function textLiteral(text: string): string {
+export function textLiteral(text: string): string {
   const escaped = text.replace(/[^A-Za-z0-9 _]/gu, (character) => {
     const code = character.codePointAt(0) ?? 0;
     return code > 0xff_ff
@@ -131,7 +131,7 @@ function textLiteral(text: string): string {
 }
 
 /** The shortest digits that read back as the same float64, always as a float: an int literal would be compared as an int64. */
-function numberLiteral(value: number): string {
+export function numberLiteral(value: number): string {
   if (!Number.isFinite(value)) throw new RangeError(`expected a finite number, but got ${String(value)}`);
   const text = String(value + 0);
   return /[.e]/.test(text) ? text : `${text}.0`;

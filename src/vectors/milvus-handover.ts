@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { QuerySegmentInfo } from '@zilliz/milvus2-sdk-node';
 import { KindredError } from '../errors.js';
 import type { MilvusConnection } from './milvus-connection.js';
 import { checkStatus } from './milvus-fault.js';
@@ -34,13 +35,26 @@ function isHandedOver(connection: MilvusConnection, collection: string): Promise
       ({ state, pending_index_rows: rows }) => state === 'Finished' && Number(rows) === 0,
     );
     if (!built) return false;
-    const segments = await client.getQuerySegmentInfo({ collectionName: collection });
+    const loaded = await client.getQuerySegmentInfo({ collectionName: collection });
     // Milvus Lite has no query nodes to ask.
-    if ((segments as Partial<typeof segments>).status === undefined) return true;
-    checkStatus(segments.status);
-    return segments.infos.every(
-      ({ state, num_rows: rows, index_name: name }) =>
-        rows < 1 || (String(state) === 'Sealed' && (name !== '' || rows < INDEXED_FROM_ROWS)),
+    if ((loaded as Partial<typeof loaded>).status === undefined) return true;
+    checkStatus(loaded.status);
+    const written = await client.getPersistentSegmentInfo({ collectionName: collection });
+    checkStatus(written.status);
+    // A FLAT index is the vectors themselves; no segment names it.
+    const scanned = index.index_descriptions.some(({ params }) =>
+      params.some(({ value }) => value === 'FLAT'),
+    );
+    const isReady = ({ state, num_rows: rows, index_name: name }: QuerySegmentInfo): boolean =>
+      String(state) === 'Sealed' && (scanned || name !== '' || rows < INDEXED_FROM_ROWS);
+    const ready = new Set(loaded.infos.filter(isReady).map(({ segmentID: id }) => id));
+    // For a second or so after a flush, the query nodes name no segment at all, neither the old ones nor the new.
+    return (
+      loaded.infos.every((segment) => segment.num_rows < 1 || isReady(segment)) &&
+      written.infos.every(
+        ({ segmentID: id, state, num_rows: rows }) =>
+          String(state) !== 'Flushed' || rows < 1 || ready.has(id),
+      )
     );
   });
 }

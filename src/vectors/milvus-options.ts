@@ -22,10 +22,19 @@ export interface MilvusTls {
 /** A vector index and how it is searched. */
 export interface MilvusIndex {
   readonly type: MilvusIndexType;
-  /** For building, e.g. `{ M: 16, efConstruction: 200 }`; Milvus has its own defaults. */
+  /** For building, e.g. `{ M: 16, efConstruction: 200 }`; those left out have defaults of the type. */
   readonly params: Readonly<Record<string, number | string>>;
   /** For searching, e.g. `{ ef: 128 }`. */
   readonly searchParams: Readonly<Record<string, number | string>>;
+}
+
+/** A collection that somebody else made and writes. */
+export interface MilvusAdoption {
+  readonly collection: string;
+  /** Its field of vectors. */
+  readonly vector: string;
+  /** Its columns by the fields of the catalogue, where their names differ. */
+  readonly fields: Readonly<Record<string, string>>;
 }
 
 export interface MilvusOptions {
@@ -39,6 +48,8 @@ export interface MilvusOptions {
   readonly index: MilvusIndex;
   /** The string field whose values tenants are told apart by; null for none. */
   readonly partitionKey: string | null;
+  /** Collections that are there already and answer for a model version, by its id. */
+  readonly adopt: Readonly<Record<string, MilvusAdoption>>;
   /** Language of the texts, for the stems of words in lexical search; null for none. */
   readonly textLanguage: TextLanguage | null;
   /** Time that a read may take, in ms. */

@@ -35,7 +35,10 @@ export interface SearchResults {
     readonly scores: readonly number[];
     /** The output fields, a value a hit. */
     readonly fields_data: readonly FieldData[];
-    readonly ids?: { readonly str_id?: { readonly data: readonly string[] } };
+    readonly ids?: {
+      readonly str_id?: { readonly data: readonly string[] };
+      readonly int_id?: { readonly data: readonly Int64[] };
+    };
   };
 }
 
@@ -51,6 +54,8 @@ export interface QueryRequest {
 /** One column of an answer, a value a row. */
 export interface FieldData {
   readonly field_name: string;
+  /** Which rows have a value, where the column may hold nulls. */
+  readonly valid_data?: readonly boolean[];
   readonly scalars?: ScalarField;
   readonly vectors?: { readonly dim: Int64; readonly float_vector?: { readonly data: readonly number[] } };
 }
@@ -59,7 +64,10 @@ interface ScalarField {
   readonly string_data?: { readonly data: readonly string[] };
   readonly long_data?: { readonly data: readonly Int64[] };
   readonly int_data?: { readonly data: readonly number[] };
+  readonly float_data?: { readonly data: readonly number[] };
   readonly double_data?: { readonly data: readonly number[] };
+  readonly bool_data?: { readonly data: readonly boolean[] };
+  readonly json_data?: { readonly data: readonly Uint8Array[] };
   readonly array_data?: { readonly data: readonly ScalarField[] };
 }
 

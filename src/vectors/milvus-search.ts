@@ -1,4 +1,5 @@
 import type { MilvusConnection } from './milvus-connection.js';
+import { searchParams } from './milvus-index.js';
 import type { MilvusIndex } from './milvus-options.js';
 import { type SearchResults, toNumber } from './milvus-proto.js';
 import { toItem } from './milvus-rows.js';
@@ -21,17 +22,28 @@ type Nearest = (
   more: { readonly items?: boolean; readonly signal?: AbortSignal },
 ) => Promise<Hit[][]>;
 
+/** The fields of key and vector. */
+interface SearchedFields {
+  readonly key: string;
+  readonly vector: string;
+}
+
 /** Searches all queries in one call. */
-export function createNearest(connection: MilvusConnection, collection: string, index: MilvusIndex): Nearest {
+export function createNearest(
+  connection: MilvusConnection,
+  collection: string,
+  index: MilvusIndex,
+  { key, vector }: SearchedFields = { key: 'id', vector: 'vector' },
+): Nearest {
   const run: Nearest = async (queries, limit, expression, { items = false, signal }) => {
     const answer = await connection.search(
       {
         collection_name: collection,
         queries,
         dsl: expression,
-        output_fields: items ? ['id', 'item'] : ['id'],
+        output_fields: items ? [key, 'item'] : [key],
         search_params: [
-          { key: 'anns_field', value: 'vector' },
+          { key: 'anns_field', value: vector },
           { key: 'metric_type', value: 'COSINE' },
           { key: 'topk', value: String(limit) },
           { key: 'params', value: JSON.stringify(searchParams(index, limit)) },
@@ -90,16 +102,9 @@ export function createMatches(connection: MilvusConnection, collection: string):
   };
 }
 
-/** What the index is told: a graph has to be walked for at least as many candidates as hits are wanted. */
-function searchParams({ type, searchParams: given }: MilvusIndex, limit: number): Record<string, unknown> {
-  if (type === 'HNSW') return { ...given, ef: Math.max(Number(given.ef ?? 64), limit) };
-  if (type === 'DISKANN') return { ...given, search_list: Math.max(Number(given.search_list ?? 16), limit) };
-  return { ...given };
-}
-
 /** Ids and scores of all queries follow one another. */
 function split({ results }: SearchResults, queries: number, scale: (score: number) => number): Hit[][] {
-  const ids = results?.ids?.str_id?.data ?? [];
+  const ids = results?.ids?.str_id?.data ?? results?.ids?.int_id?.data.map(String) ?? [];
   const scores = results?.scores ?? [];
   const items = results?.fields_data.find(({ field_name: field }) => field === 'item')?.scalars?.array_data
     ?.data;

@@ -1,18 +1,18 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { CreateCollectionReq, MilvusClient } from '@zilliz/milvus2-sdk-node';
-import { KindredError, badInput } from '../errors.js';
+import { badInput } from '../errors.js';
+import { openAdopted } from './milvus-adopt.js';
+import { createAdoptedCollection } from './milvus-adopted.js';
 import { createMilvusAliases } from './milvus-aliases.js';
 import { MILVUS_CAPABILITIES, type MilvusFacts, createMilvusCollection } from './milvus-collection.js';
 import { type MilvusConnection, createMilvusConnection } from './milvus-connection.js';
 import { MilvusRefusal, checkStatus } from './milvus-fault.js';
+import { buildParams } from './milvus-index.js';
+import { loaded } from './milvus-loading.js';
 import type { MilvusOptions } from './milvus-options.js';
 import { WORDS, createRequest, hasLexicalSearch, specOf } from './milvus-schema.js';
 import { type Watch, watchCollection } from './milvus-watch.js';
 import { checkSpec, specError, specFault } from './records.js';
 import type { Collection, CollectionSpec, VectorStore } from './store.js';
-
-/** How often the progress of loading is asked for, in ms. */
-const POLL_MS = 100;
 
 /** A store on Milvus 2.3 and newer, or Zilliz Cloud. Nothing connects before the first call, and a server that comes back is found by itself. */
 export function createMilvusStore(options: MilvusOptions): VectorStore {
@@ -24,19 +24,31 @@ export function createMilvusStore(options: MilvusOptions): VectorStore {
     watches.delete(name);
   };
 
+  const watched = (wanted: string, name: string): (() => string | undefined) => {
+    const watch = watchCollection(connection, name);
+    watches.set(wanted, watch);
+    return () => watch.fault();
+  };
+
+  const openWatched = async (spec: CollectionSpec): Promise<Collection> => {
+    const adoption = spec.version === undefined ? undefined : options.adopt[spec.version];
+    if (adoption !== undefined) {
+      const facts = await openAdopted(connection, spec, adoption, options);
+      const fault = watched(spec.name, adoption.collection);
+      return createAdoptedCollection(connection, { ...spec, name: adoption.collection }, { ...facts, fault });
+    }
+    const { spec: made, ...facts } = await openCollection(connection, spec, options);
+    const fault = watched(spec.name, spec.name);
+    return createMilvusCollection(connection, made, options, { ...facts, fault });
+  };
+
   const openOnce = (spec: CollectionSpec): Promise<Collection> => {
     const existing = opened.get(spec.name);
     if (existing !== undefined) return existing;
-    const collection = openCollection(connection, spec, options)
-      .then(({ spec: made, ...facts }) => {
-        const watch = watchCollection(connection, spec.name);
-        watches.set(spec.name, watch);
-        return createMilvusCollection(connection, made, options, { ...facts, fault: watch.fault });
-      })
-      .catch((error: unknown) => {
-        opened.delete(spec.name);
-        throw error;
-      });
+    const collection = openWatched(spec).catch((error: unknown) => {
+      opened.delete(spec.name);
+      throw error;
+    });
     opened.set(spec.name, collection);
     return collection;
   };
@@ -80,6 +92,8 @@ export function createMilvusStore(options: MilvusOptions): VectorStore {
         },
         options.timeoutMs,
       ),
+    serverVersion: () =>
+      connection.sdk('its version', async (client) => (await client.getVersion()).version, options.timeoutMs),
     async close() {
       opened.clear();
       for (const name of [...watches.keys()]) unwatch(name);
@@ -149,7 +163,7 @@ async function indexAndLoad(
       field_name: 'vector',
       index_type: index.type as string,
       metric_type: 'COSINE',
-      params: { ...index.params },
+      params: { ...buildParams(index) },
     },
     ...(words
       ? [{ field_name: WORDS, index_type: 'SPARSE_INVERTED_INDEX', metric_type: 'BM25', params: {} }]
@@ -160,24 +174,4 @@ async function indexAndLoad(
     checkStatus(await client.createIndex({ collection_name: name, ...request }));
   }
   checkStatus(await client.loadCollection({ collection_name: name }));
-}
-
-/** Resolves when the collection is in memory. */
-async function loaded(connection: MilvusConnection, name: string, limit: number): Promise<void> {
-  const until = performance.now() + limit;
-  let progress = '0';
-  while (performance.now() < until) {
-    progress = await connection.sdk('reading the progress of loading', async (client) => {
-      const answer = await client.getLoadingProgress({ collection_name: name });
-      checkStatus(answer.status);
-      return answer.progress;
-    });
-    if (progress === '100') return;
-    await sleep(POLL_MS);
-  }
-  throw new KindredError(
-    'UPSTREAM_UNAVAILABLE',
-    `the vector store has not loaded the collection yet (${progress} %)`,
-    { retryAfterMs: 5_000 },
-  );
 }

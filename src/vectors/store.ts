@@ -16,6 +16,8 @@ export interface CollectionSpec {
   readonly fields: readonly IndexedField[];
   /** Fields whose words lexical search finds; by default none, and there is no lexical search. */
   readonly text?: readonly string[];
+  /** The model version whose vectors it holds, for a store that is told where to find them. */
+  readonly version?: string;
 }
 
 export interface VectorRecord {
@@ -140,5 +142,7 @@ export interface VectorStore {
   drop(name: string): Promise<void>;
   /** Resolves when the store answers; rejects with UPSTREAM_UNAVAILABLE. */
   check(): Promise<void>;
+  /** The server's version as it tells it, which decides what it can do. Undefined where the store is part of this process. */
+  readonly serverVersion?: () => Promise<string>;
   close(): Promise<void>;
 }

@@ -1,0 +1,145 @@
+import { KindredError, badInput, throwIfAborted } from '../errors.js';
+import type { Item } from '../catalogue/item.js';
+import { abortable } from './abortable.js';
+import type { Filter } from './filter.js';
+import { adoptedIdAfter, adoptedIdIn, compileAdopted, everyRow } from './milvus-adopted-filter.js';
+import { type AdoptedLayout, adoptedIds, adoptedValue } from './milvus-adopted-layout.js';
+import { MILVUS_CAPABILITIES } from './milvus-collection.js';
+import type { MilvusConnection } from './milvus-connection.js';
+import type { MilvusIndex } from './milvus-options.js';
+import { type FieldData, toNumber } from './milvus-proto.js';
+import { MAX_HITS, createNearest } from './milvus-search.js';
+import { checkQueries, noLexicalSearch } from './records.js';
+import type { Collection, CollectionSpec, VectorRecord } from './store.js';
+import { typedFilter } from './typed-filter.js';
+
+/** Ids in one expression, and rows of one step of a scan at most. */
+const ROWS_A_QUERY = 1_000;
+
+export interface AdoptedOptions {
+  readonly layout: AdoptedLayout;
+  /** The index that it has, with the search parameters of the config. */
+  readonly index: MilvusIndex;
+  readonly fault: () => string | undefined;
+}
+
+/** A collection that somebody else made and writes: Kindred searches and reads it, and has no hash of its records. */
+export function createAdoptedCollection(
+  connection: MilvusConnection,
+  spec: CollectionSpec,
+  { layout, index, fault }: AdoptedOptions,
+): Collection {
+  const { collection, key, vector, columns } = layout;
+  const nearest = createNearest(connection, collection, index, { key: key.name, vector });
+  const types = new Map(spec.fields.map(({ name, type }) => [name, type]));
+  const itemColumns = [...columns.values()].map(({ name }) => name);
+
+  const query = (expr: string, fields: readonly string[], limit?: number, signal?: AbortSignal) =>
+    connection.query(
+      {
+        collection_name: collection,
+        expr,
+        output_fields: [key.name, ...fields],
+        query_params: limit === undefined ? [] : [{ key: 'limit', value: String(limit) }],
+      },
+      { signal },
+    );
+  const expressionOf = (filter: Filter | undefined): string =>
+    filter === undefined ? '' : compileAdopted(typedFilter(filter, spec), layout);
+  const named = (data: readonly FieldData[], name: string): FieldData | undefined =>
+    data.find(({ field_name: each }) => each === name);
+  const itemAt = (data: readonly FieldData[], id: string, row: number): Item => ({
+    id,
+    fields: Object.fromEntries(
+      [...columns].flatMap(([field, { name }]) => {
+        const column = named(data, name);
+        return column === undefined ? [] : [[field, adoptedValue(column, row, types.get(field))]];
+      }),
+    ),
+  });
+  const vectorAt = (data: readonly FieldData[], row: number): Float32Array => {
+    const floats = named(data, vector)?.vectors?.float_vector?.data ?? [];
+    return normalised(floats.slice(row * spec.dimension, (row + 1) * spec.dimension));
+  };
+  const inOrder = async <T>(
+    ids: readonly string[],
+    fields: readonly string[],
+    read: (data: readonly FieldData[], id: string, row: number) => T,
+  ): Promise<(T | null)[]> => {
+    const found = new Map<string, T>();
+    const distinct = [...new Set(ids)];
+    for (let from = 0; from < distinct.length; from += ROWS_A_QUERY) {
+      const expression = adoptedIdIn(distinct.slice(from, from + ROWS_A_QUERY), layout);
+      if (expression === undefined) continue;
+      const { fields_data: data } = await query(expression, fields);
+      for (const [row, id] of adoptedIds(data, layout).entries()) found.set(id, read(data, id, row));
+    }
+    return ids.map((id) => found.get(id) ?? null);
+  };
+  const readOnly = (): Promise<never> =>
+    Promise.reject(
+      new KindredError(
+        'FEATURE_UNSUPPORTED',
+        'the collection was adopted (store.milvus.adopt): whoever made it writes it, Kindred only reads it',
+      ),
+    );
+
+  return {
+    spec,
+    lexical: false,
+    fault,
+    upsert: readOnly,
+    delete: readOnly,
+    fetch: (ids) => inOrder(ids, itemColumns, itemAt),
+    vectors: (ids) => inOrder(ids, [vector], (data, _id, row) => vectorAt(data, row)),
+    hashes: (ids) => Promise.resolve(ids.map(() => null)),
+    async search(queries, { limit, filter, signal }) {
+      checkQueries(queries, limit, spec, MILVUS_CAPABILITIES.maxQueries);
+      if (limit > MAX_HITS) throw badInput(`a search of Milvus gives ${String(MAX_HITS)} hits at most`);
+      throwIfAborted(signal);
+      const expression = expressionOf(filter);
+      return queries.length === 0 ? [] : abortable(nearest(queries, limit, expression, { signal }), signal);
+    },
+    searchText: () => Promise.reject(noLexicalSearch('milvus', 'an adopted collection has no such search')),
+    async count(filter) {
+      const answer = await connection.query(
+        {
+          collection_name: collection,
+          expr: expressionOf(filter),
+          output_fields: ['count(*)'],
+          query_params: [],
+        },
+        { consistency: 'Strong' },
+      );
+      return toNumber(answer.fields_data[0]?.scalars?.long_data?.data[0] ?? 0);
+    },
+    async *scan({ batch, after, signal }) {
+      for (let last = after; ;) {
+        const { fields_data: data } = await query(
+          last === undefined ? everyRow(layout) : adoptedIdAfter(last, layout),
+          [...itemColumns, vector],
+          Math.min(batch, ROWS_A_QUERY),
+          signal,
+        );
+        const ids = adoptedIds(data, layout);
+        if (ids.length === 0) return;
+        yield ids.map((id, row): VectorRecord => ({
+          item: itemAt(data, id, row),
+          vector: vectorAt(data, row),
+          hash: '',
+        }));
+        last = ids.at(-1);
+      }
+    },
+    async status() {
+      return { rows: await this.count(), index: 'READY', indexType: index.type };
+    },
+    optimize: () => Promise.resolve(),
+  };
+}
+
+/** A vector of length 1, as Kindred's own are. */
+function normalised(floats: readonly number[]): Float32Array {
+  const norm = Math.hypot(...floats) || 1;
+  return Float32Array.from(floats, (value) => value / norm);
+}
