@@ -379,7 +379,10 @@ describe('real workers under any mixture', () => {
             else asEmbedding(outcome);
           }
         }
-        expect(embedder.health()).toMatchObject({ ready: true, queued: 0 });
+        // The last worker that died may still be on its way back.
+        await expect
+          .poll(() => embedder.health(), { timeout: 30_000 })
+          .toMatchObject({ ready: true, queued: 0 });
       }),
       { numRuns: 8, endOnFailure: true },
     );
