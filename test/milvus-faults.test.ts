@@ -93,7 +93,7 @@ describe.skipIf(skip !== undefined)(
           });
         await expect(ask(collection)).rejects.toMatchObject({
           ...AWAY,
-          message: expect.stringContaining('not asked for now') as string,
+          message: expect.stringContaining('not asked, since') as string,
         });
         expect(collection.fault?.()).toMatch(/in time/);
       } finally {

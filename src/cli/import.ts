@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { IMPORT_EXIT, type ImportSummary, importFiles } from '../catalogue/import.js';
 import type { Config } from '../config.js';
 import { workerCount } from '../embedding/onnx/providers.js';
+import { onInterrupt } from './interrupt.js';
 import { type CommonOptions, action, commandConfig, loadMain, withCommonOptions } from './options.js';
 import { progressPrinter } from './progress.js';
 
@@ -38,18 +39,7 @@ by SIGINT or SIGTERM, to be resumed by the same command.`,
     )
     .action(
       action(async (files: string[], options: ImportOptions) => {
-        const stop = new AbortController();
-        let code: number | undefined;
-        for (const [signal, exit] of [
-          ['SIGINT', 130],
-          ['SIGTERM', 143],
-        ] as const) {
-          process.on(signal, () => {
-            if (stop.signal.aborted) process.exit(exit);
-            code = exit;
-            stop.abort();
-          });
-        }
+        const interruption = onInterrupt();
         const config = withoutRequests(commandConfig(options));
         const { openDomain } = await loadMain();
         const domain = await openDomain(config);
@@ -71,12 +61,12 @@ by SIGINT or SIGTERM, to be resumed by the same command.`,
             dataFolder: config.data,
             dryRun: options.dryRun,
             rejectedFile: options.rejected,
-            signal: stop.signal,
+            signal: interruption.signal,
             onProgress: progressPrinter(process.stderr),
           });
           if (options.json === true) console.log(JSON.stringify(summary, null, 2));
           else printSummary(summary);
-          if (!summary.finished) return code ?? IMPORT_EXIT.failed;
+          if (!summary.finished) return interruption.code() ?? IMPORT_EXIT.failed;
           return summary.rejected > 0 ? IMPORT_EXIT.rejected : IMPORT_EXIT.ok;
         } finally {
           await domain.close();

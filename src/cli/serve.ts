@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import type { Domain } from '../main.js';
 import { seed } from '../seed.js';
+import { onInterrupt } from './interrupt.js';
 import { type CommonOptions, EXIT, action, commandConfig, loadMain, withCommonOptions } from './options.js';
 import { progressPrinter } from './progress.js';
 
@@ -31,16 +32,15 @@ Exit codes: 0 stopped when asked to; 1 could not start; 2 wrong usage; 130, 143 
       action(async (options: ServeOptions) => {
         const config = commandConfig(options, { 'server.port': options.port, 'server.host': options.host });
         const { openDomain, openGateway } = await loadMain();
-        const stop = new AbortController();
-        const stopped = onSignals(stop);
+        const { signal, happened } = onInterrupt();
         const domain = await openDomain(config, { logTo: 1 });
         try {
-          await seed(domain, { signal: stop.signal, onProgress: progressPrinter(process.stderr) });
-          if (stop.signal.aborted) return EXIT.ok;
+          await seed(domain, { signal, onProgress: progressPrinter(process.stderr) });
+          if (signal.aborted) return EXIT.ok;
           await warnWhenEmpty(domain);
           const gateway = await openGateway(domain);
           domain.log.info({ url: gateway.url }, `Kindred answers at ${gateway.url}`);
-          await stopped;
+          await happened;
           await gateway.close();
         } finally {
           await domain.close();
@@ -56,18 +56,4 @@ async function warnWhenEmpty({ log, registry }: Domain): Promise<void> {
     if ((await collection.count()) > 0) continue;
     log.warn({ version: version.id }, 'nothing is imported into this version yet: kindred import FILE');
   }
-}
-
-/** Resolves at the first SIGTERM or SIGINT, aborting `stop`; the second one ends the process at once. */
-function onSignals(stop: AbortController): Promise<void> {
-  const codes = { SIGINT: 130, SIGTERM: 143 } as const;
-  return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-      process.on(signal, () => {
-        if (stop.signal.aborted) process.exit(codes[signal]);
-        stop.abort();
-        resolve();
-      });
-    }
-  });
 }

@@ -1,4 +1,5 @@
 import { Command, InvalidArgumentError } from 'commander';
+import { onInterrupt } from './interrupt.js';
 import { type MigrationSummary, migrate } from '../vectors/migrate.js';
 import {
   type CommonOptions,
@@ -45,17 +46,7 @@ Exit codes: 0 everything is there; 1 failed; 2 wrong usage; 130, 143 interrupted
     )
     .action(
       action(async (options: MigrateOptions) => {
-        const stop = new AbortController();
-        let code: number | undefined;
-        for (const [signal, exit] of [
-          ['SIGINT', 130],
-          ['SIGTERM', 143],
-        ] as const) {
-          process.on(signal, () => {
-            code = exit;
-            stop.abort();
-          });
-        }
+        const interruption = onInterrupt();
         const config = commandConfig(options);
         const target = commandConfig({ ...options, set: { ...options.set, ...options.to } });
         const { openDomain, openStore } = await loadMain();
@@ -71,7 +62,7 @@ Exit codes: 0 everything is there; 1 failed; 2 wrong usage; 130, 143 interrupted
             const print = progressPrinter(process.stderr);
             const into = await store.open(collection.spec);
             const summary = await migrate(collection, into, {
-              signal: stop.signal,
+              signal: interruption.signal,
               onProgress: ({ total, read }) => {
                 print({ phase: 'import', bytes: read, totalBytes: total, read, rejected: 0, resumed: 0 });
               },
@@ -88,6 +79,7 @@ Exit codes: 0 everything is there; 1 failed; 2 wrong usage; 130, 143 interrupted
           if (options.json === true) console.log(JSON.stringify(summaries, null, 2));
           return EXIT.ok;
         } catch (error) {
+          const code = interruption.code();
           if (code === undefined) throw error;
           console.error('Interrupted: start the same command again to go on.');
           return code;

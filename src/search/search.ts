@@ -40,8 +40,6 @@ type Fetch = (
   retrieval: Retrieval,
 ) => Promise<Window>;
 
-const EMPTY: Window = { hits: [], embedMs: 0, searchMs: 0 };
-
 /** Search over the collections of all versions. */
 export function createSearch({ paging, limits, fusion }: SearchOptions): Search {
   const byMeaning: Fetch = async (model, { query, filter, limit }, retrieval) => {
@@ -63,11 +61,11 @@ export function createSearch({ paging, limits, fusion }: SearchOptions): Search 
     return { hits: rankHits(hits), embedMs: 0, searchMs: performance.now() - started };
   };
   const byBoth: Fetch = async (model, request, retrieval) => {
-    // A mode that the store lacks is told before the model is asked.
-    const words = byWords(model, request, retrieval);
+    // Where there is no such search its error is told, and the model is not asked.
+    if (!model.collection.lexical) return byWords(model, request, retrieval);
     const [meaning, lexical] = await Promise.all([
-      model.collection.lexical ? byMeaning(model, request, retrieval) : EMPTY,
-      words,
+      byMeaning(model, request, retrieval),
+      byWords(model, request, retrieval),
     ]);
     const hits = fuse(
       [

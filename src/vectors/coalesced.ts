@@ -30,10 +30,10 @@ interface Lane {
 }
 
 /**
- * Merges concurrent searches of the same shape, and concurrent reads by id, into one call of the store, which is what makes a search cheap under load (1.5 instead
- * of 3.5 ms of CPU). An idle collection starts at once; while a call runs, searches of its shape gather for the next one. A caller that
- * gives up leaves, and one whose queries make a call fail does not fail the others. `inFlight` calls of a shape may run at once: a
- * merged call keeps about one core busy, and the models need theirs.
+ * Merges concurrent searches of the same shape, and concurrent reads by id, into one call of the store, which is what makes a search cheap
+ * under load (1.5 instead of 3.5 ms of CPU). An idle collection starts at once; while a call runs, searches of its shape gather for the next
+ * one. A caller that gives up leaves, and one whose queries make a call fail does not fail the others. `inFlight` calls of a shape may run
+ * at once: a merged call keeps about one core busy, and the models need theirs.
  */
 export function coalesced(
   collection: Collection,

@@ -3,6 +3,7 @@ import type { Schema } from 'apache-arrow';
 import { throwIfAborted } from '../errors.js';
 import type { Item } from '../catalogue/item.js';
 import { abortable } from './abortable.js';
+import { idParts, inOrder } from './ids.js';
 import { LANCEDB_CAPABILITIES, type LanceDbOptions, unavailable } from './lancedb-common.js';
 import { compileSql, sqlIdIn } from './lancedb-filter.js';
 import { createIndexes } from './lancedb-index.js';
@@ -31,45 +32,36 @@ export function createLanceDbCollection(
   const lexical = isLexical(spec);
   const inTurn = createTurns();
 
-  /** The values of `column` by id, for the ids that are there. */
-  const lookup = async <T>(ids: readonly string[], column: string, read: (value: unknown) => T) => {
+  /** The rows of `ids` that are there, by id, each as `read` makes it of its `columns`. */
+  const lookup = async <T>(
+    ids: readonly string[],
+    columns: readonly string[],
+    read: (cells: readonly unknown[], id: string) => T,
+  ): Promise<Map<string, T>> => {
     const found = new Map<string, T>();
-    const distinct = [...new Set(ids)];
-    for (let from = 0; from < distinct.length; from += IDS_A_QUERY) {
-      const part = distinct.slice(from, from + IDS_A_QUERY);
+    for (const part of idParts(ids, IDS_A_QUERY)) {
       const rows = await unavailable('reading records', () =>
-        table.query().where(sqlIdIn(part)).select(['id', column]).toArrow(),
+        table
+          .query()
+          .where(sqlIdIn(part))
+          .select(['id', ...columns])
+          .toArrow(),
       );
-      const [keys, values] = [rows.getChild('id'), rows.getChild(column)];
+      const keys = rows.getChild('id');
+      const values = columns.map((column) => rows.getChild(column));
       for (let row = 0; row < rows.numRows; row += 1) {
-        found.set(String(keys?.get(row)), read(values?.get(row)));
+        const id = String(keys?.get(row));
+        found.set(
+          id,
+          read(
+            values.map((value): unknown => value?.get(row)),
+            id,
+          ),
+        );
       }
     }
     return found;
   };
-  /** Whole records, in the order of `ids`, without those that are gone. */
-  const recordsOf = async (ids: readonly string[]): Promise<VectorRecord[]> => {
-    const found = new Map<string, VectorRecord>();
-    for (let from = 0; from < ids.length; from += IDS_A_QUERY) {
-      const where = sqlIdIn(ids.slice(from, from + IDS_A_QUERY));
-      const rows = await unavailable('reading records', () =>
-        table.query().where(where).select(['id', 'hash', 'item', 'vector']).toArrow(),
-      );
-      const column = (name: string) => rows.getChild(name);
-      const [keys, hashes, items, vectors] = ['id', 'hash', 'item', 'vector'].map(column);
-      for (let row = 0; row < rows.numRows; row += 1) {
-        const id = String(keys?.get(row));
-        found.set(id, {
-          item: toItem(id, String(items?.get(row))),
-          hash: String(hashes?.get(row)),
-          vector: Float32Array.from(vectors?.get(row) as Iterable<number>),
-        });
-      }
-    }
-    return ids.flatMap((id) => found.get(id) ?? []);
-  };
-  const inOrder = <T>(ids: readonly string[], found: ReadonlyMap<string, T>): (T | null)[] =>
-    ids.map((id) => found.get(id) ?? null);
 
   return {
     spec,
@@ -85,13 +77,12 @@ export function createLanceDbCollection(
       );
     },
     async delete(ids) {
-      const distinct = [...new Set(ids)];
-      if (distinct.length === 0) return 0;
+      if (ids.length === 0) return 0;
       return inTurn(() =>
         unavailable('deleting records', async () => {
           let deleted = 0;
-          for (let from = 0; from < distinct.length; from += IDS_A_QUERY) {
-            const result = await table.delete(sqlIdIn(distinct.slice(from, from + IDS_A_QUERY)));
+          for (const part of idParts(ids, IDS_A_QUERY)) {
+            const result = await table.delete(sqlIdIn(part));
             deleted += result.numDeletedRows;
           }
           return deleted;
@@ -101,18 +92,17 @@ export function createLanceDbCollection(
     async fetch(ids) {
       const known = await rowIds.fetch(ids);
       const missing = ids.filter((id) => !known.has(id));
-      const found = await lookup(missing, 'item', String);
+      const found = await lookup(missing, ['item'], ([item]) => String(item));
       return ids.map((id): Item | null => {
         const json = known.get(id) ?? found.get(id);
         return json === undefined ? null : toItem(id, json);
       });
     },
     async vectors(ids) {
-      const found = await lookup(ids, 'vector', (value) => Float32Array.from(value as Iterable<number>));
-      return inOrder(ids, found);
+      return inOrder(ids, await lookup(ids, ['vector'], ([vector]) => toVector(vector)));
     },
     async hashes(ids) {
-      return inOrder(ids, await lookup(ids, 'hash', String));
+      return inOrder(ids, await lookup(ids, ['hash'], ([hash]) => String(hash)));
     },
     async search(queries, { limit, filter, signal }) {
       checkQueries(queries, limit, spec, LANCEDB_CAPABILITIES.maxQueries);
@@ -146,13 +136,24 @@ export function createLanceDbCollection(
       const from = after === undefined ? 0 : ids.findIndex((id) => id > after);
       for (let at = from; at >= 0 && at < ids.length; at += batch) {
         throwIfAborted(signal);
-        const records = await recordsOf(ids.slice(at, at + batch));
+        const part = ids.slice(at, at + batch);
+        const found = await lookup(part, ['hash', 'item', 'vector'], toRecord);
+        const records = part.flatMap((id) => found.get(id) ?? []);
         if (records.length > 0) yield records;
       }
     },
     status: () => unavailable('reading its state', () => indexes.status()),
     optimize: () => inTurn(() => unavailable('optimizing', () => indexes.optimize())),
   };
+}
+
+function toVector(cell: unknown): Float32Array {
+  return Float32Array.from(cell as Iterable<number>);
+}
+
+/** A record of the cells of its hash, item and vector. */
+function toRecord([hash, item, vector]: readonly unknown[], id: string): VectorRecord {
+  return { item: toItem(id, String(item)), hash: String(hash), vector: toVector(vector) };
 }
 
 /** Runs jobs one after another: concurrent writes of one table only make each other retry. */

@@ -6,13 +6,13 @@ import { yieldNativeThreads } from '../yield-cores.js';
 import { createLanceDbCollection } from './lancedb-collection.js';
 import { LANCEDB_CAPABILITIES, type LanceDbOptions, unavailable } from './lancedb-common.js';
 import { specOf, tableSchema } from './lancedb-rows.js';
-import { checkSpec, specError, specFault } from './records.js';
+import { createOpenings } from './openings.js';
+import { specError } from './records.js';
 import type { Collection, CollectionSpec, VectorStore } from './store.js';
 
 /** A store in a folder of this machine, on LanceDB. Writes are durable against a crash of the process once they are acknowledged. */
 export function createLanceDbStore(options: LanceDbOptions): VectorStore {
   let connection: Promise<Connection> | undefined;
-  const opened = new Map<string, Promise<Collection>>();
 
   const connected = (): Promise<Connection> => {
     connection ??= connectTo(options).catch((error: unknown) => {
@@ -22,36 +22,19 @@ export function createLanceDbStore(options: LanceDbOptions): VectorStore {
     return connection;
   };
 
-  const openOnce = (spec: CollectionSpec): Promise<Collection> => {
-    const existing = opened.get(spec.name);
-    if (existing !== undefined) return existing;
-    const collection = connected()
-      .then((db) => openTable(db, spec, options))
-      .catch((error: unknown) => {
-        opened.delete(spec.name);
-        throw error;
-      });
-    opened.set(spec.name, collection);
-    return collection;
-  };
+  const openings = createOpenings(async (spec) => openTable(await connected(), spec, options));
 
   return {
     name: 'lancedb',
     capabilities: LANCEDB_CAPABILITIES,
-    async open(spec) {
-      checkSpec(spec);
-      const collection = await openOnce(spec);
-      const fault = specFault(collection.spec, spec);
-      if (fault !== undefined) throw specError(spec.name, fault);
-      return collection;
-    },
+    open: (spec) => openings.open(spec),
     async list() {
       const db = await connected();
       return unavailable('listing the collections', () => tableNames(db));
     },
     async drop(name) {
       const db = await connected();
-      opened.delete(name);
+      openings.forget(name);
       await unavailable('dropping a collection', async () => {
         if ((await tableNames(db)).includes(name)) await db.dropTable(name);
       });
@@ -64,7 +47,7 @@ export function createLanceDbStore(options: LanceDbOptions): VectorStore {
       });
     },
     async close() {
-      opened.clear();
+      openings.clear();
       const closing = connection;
       connection = undefined;
       (await closing?.catch(() => undefined))?.close();

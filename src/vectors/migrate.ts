@@ -35,7 +35,8 @@ export async function migrate(
   let [read, written] = [0, 0];
   for await (const records of source.scan({ batch: BATCH, signal })) {
     const known = await again(() => target.hashes(records.map(({ item }) => item.id)));
-    const missing = records.filter(({ hash }, at) => known[at] !== hash);
+    // An adopted collection knows no hashes: whether its records have changed can't be told.
+    const missing = records.filter(({ hash }, at) => hash === '' || known[at] !== hash);
     if (missing.length > 0) await again(() => target.upsert(missing));
     read += records.length;
     written += missing.length;

@@ -2,7 +2,7 @@ import type { AdoptedOptions } from './milvus-adopted.js';
 import { adoptedLayout, adoptionError } from './milvus-adopted-layout.js';
 import type { MilvusConnection } from './milvus-connection.js';
 import { checkStatus } from './milvus-fault.js';
-import { loaded } from './milvus-loading.js';
+import { isThere, loaded } from './milvus-loading.js';
 import {
   MILVUS_INDEXES,
   type MilvusAdoption,
@@ -20,9 +20,7 @@ export async function openAdopted(
 ): Promise<Omit<AdoptedOptions, 'fault'>> {
   const { collection: name, vector } = adoption;
   const { fields, parameters } = await connection.sdk('reading an adopted collection', async (client) => {
-    const { value: there, status } = await client.hasCollection({ collection_name: name });
-    checkStatus(status);
-    if (there !== true) throw adoptionError(name, 'it is not there');
+    if (!(await isThere(client, name))) throw adoptionError(name, 'it is not there');
     const description = await client.describeCollection({ collection_name: name });
     checkStatus(description.status);
     const { index_descriptions: indexes } = await client.describeIndex({ collection_name: name });

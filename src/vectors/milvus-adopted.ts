@@ -2,12 +2,14 @@ import { KindredError, badInput, throwIfAborted } from '../errors.js';
 import type { Item } from '../catalogue/item.js';
 import { abortable } from './abortable.js';
 import type { Filter } from './filter.js';
+import { idParts, inOrder } from './ids.js';
 import { adoptedIdAfter, adoptedIdIn, compileAdopted, everyRow } from './milvus-adopted-filter.js';
 import { type AdoptedLayout, adoptedIds, adoptedValue } from './milvus-adopted-layout.js';
 import { MILVUS_CAPABILITIES } from './milvus-collection.js';
 import type { MilvusConnection } from './milvus-connection.js';
+import { countRows } from './milvus-count.js';
 import type { MilvusIndex } from './milvus-options.js';
-import { type FieldData, toNumber } from './milvus-proto.js';
+import type { FieldData } from './milvus-proto.js';
 import { MAX_HITS, createNearest } from './milvus-search.js';
 import { checkQueries, noLexicalSearch } from './records.js';
 import type { Collection, CollectionSpec, VectorRecord } from './store.js';
@@ -61,20 +63,19 @@ export function createAdoptedCollection(
     const floats = named(data, vector)?.vectors?.float_vector?.data ?? [];
     return normalised(floats.slice(row * spec.dimension, (row + 1) * spec.dimension));
   };
-  const inOrder = async <T>(
+  const lookup = async <T>(
     ids: readonly string[],
     fields: readonly string[],
     read: (data: readonly FieldData[], id: string, row: number) => T,
   ): Promise<(T | null)[]> => {
     const found = new Map<string, T>();
-    const distinct = [...new Set(ids)];
-    for (let from = 0; from < distinct.length; from += ROWS_A_QUERY) {
-      const expression = adoptedIdIn(distinct.slice(from, from + ROWS_A_QUERY), layout);
+    for (const part of idParts(ids, ROWS_A_QUERY)) {
+      const expression = adoptedIdIn(part, layout);
       if (expression === undefined) continue;
       const { fields_data: data } = await query(expression, fields);
       for (const [row, id] of adoptedIds(data, layout).entries()) found.set(id, read(data, id, row));
     }
-    return ids.map((id) => found.get(id) ?? null);
+    return inOrder(ids, found);
   };
   const readOnly = (): Promise<never> =>
     Promise.reject(
@@ -90,8 +91,8 @@ export function createAdoptedCollection(
     fault,
     upsert: readOnly,
     delete: readOnly,
-    fetch: (ids) => inOrder(ids, itemColumns, itemAt),
-    vectors: (ids) => inOrder(ids, [vector], (data, _id, row) => vectorAt(data, row)),
+    fetch: (ids) => lookup(ids, itemColumns, itemAt),
+    vectors: (ids) => lookup(ids, [vector], (data, _id, row) => vectorAt(data, row)),
     hashes: (ids) => Promise.resolve(ids.map(() => null)),
     async search(queries, { limit, filter, signal }) {
       checkQueries(queries, limit, spec, MILVUS_CAPABILITIES.maxQueries);
@@ -101,18 +102,7 @@ export function createAdoptedCollection(
       return queries.length === 0 ? [] : abortable(nearest(queries, limit, expression, { signal }), signal);
     },
     searchText: () => Promise.reject(noLexicalSearch('milvus', 'an adopted collection has no such search')),
-    async count(filter) {
-      const answer = await connection.query(
-        {
-          collection_name: collection,
-          expr: expressionOf(filter),
-          output_fields: ['count(*)'],
-          query_params: [],
-        },
-        { consistency: 'Strong' },
-      );
-      return toNumber(answer.fields_data[0]?.scalars?.long_data?.data[0] ?? 0);
-    },
+    count: (filter) => countRows(connection, collection, expressionOf(filter)),
     async *scan({ batch, after, signal }) {
       for (let last = after; ;) {
         const { fields_data: data } = await query(
@@ -131,9 +121,11 @@ export function createAdoptedCollection(
         last = ids.at(-1);
       }
     },
-    async status() {
-      return { rows: await this.count(), index: 'READY', indexType: index.type };
-    },
+    status: async () => ({
+      rows: await countRows(connection, collection, ''),
+      index: 'READY',
+      indexType: index.type,
+    }),
     optimize: () => Promise.resolve(),
   };
 }

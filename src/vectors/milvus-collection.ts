@@ -1,13 +1,16 @@
 import { badInput, throwIfAborted } from '../errors.js';
 import type { Item } from '../catalogue/item.js';
 import { abortable } from './abortable.js';
+import type { Filter } from './filter.js';
+import { idParts, inOrder } from './ids.js';
 import type { MilvusConnection, ReadOptions } from './milvus-connection.js';
 import { createCompletion } from './milvus-completion.js';
+import { countRows } from './milvus-count.js';
 import { checkStatus } from './milvus-fault.js';
 import { TRUE, compileExpression, idAfter, idIn } from './milvus-filter.js';
 import { handedOver } from './milvus-handover.js';
 import type { MilvusOptions } from './milvus-options.js';
-import { type FieldData, toNumber } from './milvus-proto.js';
+import type { FieldData } from './milvus-proto.js';
 import { type MilvusRow, toItem, toRecords, toRow } from './milvus-rows.js';
 import { hasLexicalSearch } from './milvus-schema.js';
 import { MAX_HITS, createMatches, createNearest } from './milvus-search.js';
@@ -64,12 +67,11 @@ export function createMilvusCollection(
     reads?: ReadOptions,
   ): Promise<Map<string, T>> => {
     const found = new Map<string, T>();
-    const distinct = [...new Set(ids)];
-    for (let from = 0; from < distinct.length; from += IDS_A_QUERY) {
+    for (const part of idParts(ids, IDS_A_QUERY)) {
       const answer = await connection.query(
         {
           collection_name: name,
-          expr: idIn(distinct.slice(from, from + IDS_A_QUERY)),
+          expr: idIn(part),
           output_fields: ['id', field],
           query_params: [],
         },
@@ -83,9 +85,7 @@ export function createMilvusCollection(
     }
     return found;
   };
-  const inOrder = <T>(ids: readonly string[], found: ReadonlyMap<string, T>): (T | null)[] =>
-    ids.map((id) => found.get(id) ?? null);
-  const expressionOf = (filter: Parameters<typeof typedFilter>[0] | undefined): string =>
+  const expressionOf = (filter: Filter | undefined): string =>
     filter === undefined ? '' : compileExpression(typedFilter(filter, spec));
 
   const upsertRows = async (rows: readonly MilvusRow[]): Promise<void> => {
@@ -113,8 +113,7 @@ export function createMilvusCollection(
     async delete(ids) {
       // Milvus answers how many it was asked to delete, not how many were there.
       const there = [...(await lookup(ids, 'hash', () => true, STRONG)).keys()];
-      for (let from = 0; from < there.length; from += IDS_A_QUERY) {
-        const part = there.slice(from, from + IDS_A_QUERY);
+      for (const part of idParts(there, IDS_A_QUERY)) {
         await connection.sdk('deleting records', async (client) => {
           const answer = await client.delete({
             collection_name: name,
@@ -164,18 +163,7 @@ export function createMilvusCollection(
       throwIfAborted(signal);
       return abortable(matches(query, limit, expressionOf(filter), signal), signal);
     },
-    async count(filter) {
-      const answer = await connection.query(
-        {
-          collection_name: name,
-          expr: filter === undefined ? '' : expressionOf(filter),
-          output_fields: ['count(*)'],
-          query_params: [],
-        },
-        STRONG,
-      );
-      return toNumber(answer.fields_data[0]?.scalars?.long_data?.data[0] ?? 0);
-    },
+    count: (filter) => countRows(connection, name, expressionOf(filter)),
     async *scan({ batch, after, signal }) {
       for (let last = after; ;) {
         const columns = await connection.query(
@@ -194,7 +182,7 @@ export function createMilvusCollection(
       }
     },
     async status() {
-      const rows = await this.count();
+      const rows = await countRows(connection, name, '');
       return connection.sdk('reading the state of the index', async (client) => {
         const { status, index_descriptions: indexes } = await client.describeIndex({
           collection_name: name,

@@ -3,7 +3,7 @@ import type { MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { abortError, throwIfAborted } from '../errors.js';
 import { type MilvusStatus, checkStatus } from './milvus-fault.js';
 import { createMilvusGuard } from './milvus-guard.js';
-import type { MilvusConsistency, MilvusOptions } from './milvus-options.js';
+import type { MilvusConsistency, MilvusOptions, MilvusTls } from './milvus-options.js';
 import {
   type Method,
   type MilvusProto,
@@ -131,7 +131,7 @@ interface Reader {
 
 async function openReader({ address, database, timeoutMs, tls, token }: MilvusOptions): Promise<Reader> {
   const { Client, Metadata, credentials } = await import('@grpc/grpc-js');
-  const secure = address.startsWith('https://') || Object.values(tls).some((value) => value !== null);
+  const secure = address.startsWith('https://') || isSet(tls);
   const read = (file: string | null): Buffer | null => (file === null ? null : readFileSync(file));
   const channel = new Client(
     address.replace(/^https?:\/\//, ''),
@@ -201,7 +201,7 @@ async function openClient({
     address,
     database,
     token: token ?? undefined,
-    tls: Object.values(tls).some((value) => value !== null)
+    tls: isSet(tls)
       ? {
           rootCertPath: tls.caFile ?? undefined,
           privateKeyPath: tls.keyFile ?? undefined,
@@ -224,4 +224,9 @@ async function openClient({
     await client.closeConnection().catch(() => undefined);
     throw error;
   }
+}
+
+/** Whether anything of TLS is configured, which asks for it whatever the address says. */
+function isSet(tls: MilvusTls): boolean {
+  return Object.values(tls).some((value) => value !== null);
 }

@@ -12,7 +12,7 @@ import {
 import { KindredError, overloaded } from '../errors.js';
 import { isAway, milvusFault } from './milvus-fault.js';
 
-/** Calls in a row without an answer after which the server is given up for now. */
+/** Calls in a row without an answer after which the server counts as away. */
 const FAILURES = 5;
 /** Time until one call tries again, in ms. */
 const RETRY_MS = 1_000;
@@ -84,7 +84,7 @@ export function createMilvusGuard({ concurrency, onAway, onBack }: MilvusGuardOp
 function bypassed(what: string, reason: string | undefined): KindredError {
   return new KindredError(
     'UPSTREAM_UNAVAILABLE',
-    `the vector store is not asked for now, since ${reason ?? 'it does not answer'} (${what})`,
+    `the vector store is not asked, since ${reason ?? 'it does not answer'} (${what})`,
     { retryAfterMs: RETRY_MS },
   );
 }

@@ -60,7 +60,7 @@ export interface MilvusOptions {
   readonly loadTimeoutMs: number;
   /** Calls under way at most; more wait. */
   readonly concurrency: number;
-  /** Told once when the server is given up for now, and once when it answers again. */
+  /** Told once when the server counts as away, and once when it answers again. */
   readonly onAway?: (reason: string) => void;
   readonly onBack?: () => void;
 }

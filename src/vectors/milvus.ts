@@ -7,17 +7,17 @@ import { MILVUS_CAPABILITIES, type MilvusFacts, createMilvusCollection } from '.
 import { type MilvusConnection, createMilvusConnection } from './milvus-connection.js';
 import { MilvusRefusal, checkStatus } from './milvus-fault.js';
 import { buildParams } from './milvus-index.js';
-import { loaded } from './milvus-loading.js';
+import { isThere, loaded } from './milvus-loading.js';
 import type { MilvusOptions } from './milvus-options.js';
 import { WORDS, createRequest, hasLexicalSearch, specOf } from './milvus-schema.js';
 import { type Watch, watchCollection } from './milvus-watch.js';
-import { checkSpec, specError, specFault } from './records.js';
+import { createOpenings } from './openings.js';
+import { specError } from './records.js';
 import type { Collection, CollectionSpec, VectorStore } from './store.js';
 
 /** A store on Milvus 2.3 and newer, or Zilliz Cloud. Nothing connects before the first call, and a server that comes back is found by itself. */
 export function createMilvusStore(options: MilvusOptions): VectorStore {
   const connection = createMilvusConnection(options);
-  const opened = new Map<string, Promise<Collection>>();
   const watches = new Map<string, Watch>();
   const unwatch = (name: string): void => {
     watches.get(name)?.stop();
@@ -42,27 +42,12 @@ export function createMilvusStore(options: MilvusOptions): VectorStore {
     return createMilvusCollection(connection, made, options, { ...facts, fault });
   };
 
-  const openOnce = (spec: CollectionSpec): Promise<Collection> => {
-    const existing = opened.get(spec.name);
-    if (existing !== undefined) return existing;
-    const collection = openWatched(spec).catch((error: unknown) => {
-      opened.delete(spec.name);
-      throw error;
-    });
-    opened.set(spec.name, collection);
-    return collection;
-  };
+  const openings = createOpenings(openWatched);
 
   return {
     name: 'milvus',
     capabilities: MILVUS_CAPABILITIES,
-    async open(spec) {
-      checkSpec(spec);
-      const collection = await openOnce(spec);
-      const fault = specFault(collection.spec, spec);
-      if (fault !== undefined) throw specError(spec.name, fault);
-      return collection;
-    },
+    open: (spec) => openings.open(spec),
     aliases: createMilvusAliases(connection),
     list: () =>
       connection.sdk('listing the collections', async (client) => {
@@ -80,7 +65,7 @@ export function createMilvusStore(options: MilvusOptions): VectorStore {
           );
         checkStatus(await client.dropCollection({ collection_name: name }));
       });
-      opened.delete(name);
+      openings.forget(name);
       unwatch(name);
     },
     check: () =>
@@ -95,7 +80,7 @@ export function createMilvusStore(options: MilvusOptions): VectorStore {
     serverVersion: () =>
       connection.sdk('its version', async (client) => (await client.getVersion()).version, options.timeoutMs),
     async close() {
-      opened.clear();
+      openings.clear();
       for (const name of [...watches.keys()]) unwatch(name);
       await connection.close();
     },
@@ -133,13 +118,6 @@ async function openCollection(
   if (spec === undefined) throw specError(name, 'the collection of that name was not made by Kindred');
   await loaded(connection, name, options.loadTimeoutMs);
   return { spec, version, lexical };
-}
-
-/** By the list of all: hasCollection of Milvus Lite finds everything. */
-async function isThere(client: MilvusClient, name: string): Promise<boolean> {
-  const { status, data } = await client.showCollections();
-  checkStatus(status);
-  return data.some((collection) => collection.name === name);
 }
 
 async function create(client: MilvusClient, request: CreateCollectionReq): Promise<void> {

@@ -24,7 +24,7 @@ export interface VectorRecord {
   readonly item: Item;
   /** L2-normalised, `[dimension]`. */
   readonly vector: Float32Array;
-  /** Hash of everything that the record was made from; equal means unchanged. */
+  /** Hash of everything that the record was made from; equal means unchanged. '' in a scan of a store that has none. */
   readonly hash: string;
 }
 

@@ -1,6 +1,6 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import type { Aliases, VectorStore } from '../../src/vectors/store.js';
-import { type StoreUnderTest, record, unitVector } from './vector-store.js';
+import { type StoreUnderTest, record, unitVector, useStore } from './vector-store.js';
 
 /** What every store with aliases must do. */
 export function describeAliases(name: string, make: () => StoreUnderTest): void {
@@ -8,19 +8,17 @@ export function describeAliases(name: string, make: () => StoreUnderTest): void 
     let place: StoreUnderTest;
     let store: VectorStore;
     let aliases: Aliases;
+    useStore(make, (opened, at) => {
+      store = opened;
+      place = at;
+    });
     beforeAll(async () => {
-      place = make();
-      store = place.open();
       if (store.aliases === undefined) throw new Error('expected a store with aliases');
       aliases = store.aliases;
       for (const each of ['Old', 'New']) {
         const collection = await store.open({ name: `Alias_${each}`, dimension: 8, fields: [] });
         await collection.upsert([record(each, {}, unitVector(1))]);
       }
-    });
-    afterAll(async () => {
-      await store.close();
-      place.remove?.();
     });
 
     it('points one to a collection, moves it, and takes it away', async () => {

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { FieldValue, Item } from '../../src/catalogue/item.js';
 import type { Filter } from '../../src/vectors/filter.js';
 import type { FilterLeaf } from '../../src/vectors/typed-filter.js';
 import type { Collection, VectorStore } from '../../src/vectors/store.js';
-import { FIELDS, type StoreUnderTest, record, unitVector } from './vector-store.js';
+import { FIELDS, type StoreUnderTest, record, unitVector, useStore } from './vector-store.js';
 
 /** Texts that are hard to quote, to compare or to store; few, so that filters meet rows. */
 const TEXTS = [
@@ -170,15 +170,9 @@ const FILTERS = 1_000;
 /** Compares what a store finds with what the filter means, on random rows and filters. */
 export function describeFilterProperties(name: string, make: () => StoreUnderTest): void {
   describe(`${name} as a store that filters`, () => {
-    let place: StoreUnderTest;
     let store: VectorStore;
-    beforeAll(() => {
-      place = make();
-      store = place.open();
-    });
-    afterAll(async () => {
-      await store.close();
-      place.remove?.();
+    useStore(make, (opened) => {
+      store = opened;
     });
 
     it.each(Array.from({ length: SETS }, (_, seed) => seed))(

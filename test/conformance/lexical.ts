@@ -1,7 +1,7 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { FieldValue } from '../../src/catalogue/item.js';
 import type { Collection, CollectionSpec, VectorStore } from '../../src/vectors/store.js';
-import { type StoreUnderTest, record, unitVector } from './vector-store.js';
+import { type StoreUnderTest, record, unitVector, useStore } from './vector-store.js';
 
 const SPEC: Omit<CollectionSpec, 'name'> = {
   dimension: 8,
@@ -12,7 +12,6 @@ const SPEC: Omit<CollectionSpec, 'name'> = {
 /** What every store with lexical search must do, and what one without has to say. */
 export function describeLexicalSearch(name: string, make: () => StoreUnderTest): void {
   describe(`${name} as a store that searches by words`, () => {
-    let place: StoreUnderTest;
     let store: VectorStore;
     let next = 0;
     const open = (over: Partial<CollectionSpec> = {}): Promise<Collection> => {
@@ -30,13 +29,8 @@ export function describeLexicalSearch(name: string, make: () => StoreUnderTest):
     const found = async (collection: Collection, query: string): Promise<string[]> =>
       (await collection.searchText(query, { limit: 100 })).map(({ id }) => id);
 
-    beforeAll(() => {
-      place = make();
-      store = place.open();
-    });
-    afterAll(async () => {
-      await store.close();
-      place.remove?.();
+    useStore(make, (opened) => {
+      store = opened;
     });
 
     it('finds the records with a word of the query, the better match first, before and after optimize', async () => {

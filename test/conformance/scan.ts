@@ -1,11 +1,10 @@
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import type { Collection, ScanOptions, VectorRecord, VectorStore } from '../../src/vectors/store.js';
-import { type StoreUnderTest, record, unitVector } from './vector-store.js';
+import { type StoreUnderTest, record, unitVector, useStore } from './vector-store.js';
 
 /** What every store must do for those who read a collection from end to end. */
 export function describeScan(name: string, make: () => StoreUnderTest): void {
   describe(`${name} as a store that is read from end to end`, () => {
-    let place: StoreUnderTest;
     let store: VectorStore;
     let next = 0;
     const filled = async (records: readonly VectorRecord[]): Promise<Collection> => {
@@ -42,13 +41,8 @@ export function describeScan(name: string, make: () => StoreUnderTest): void {
       record(id, { stock: at, deep: { list: [1, null] } }, unitVector(at)),
     );
 
-    beforeAll(() => {
-      place = make();
-      store = place.open();
-    });
-    afterAll(async () => {
-      await store.close();
-      place.remove?.();
+    useStore(make, (opened) => {
+      store = opened;
     });
 
     it('gives every record once, whole, in batches', async () => {

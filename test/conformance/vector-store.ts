@@ -47,6 +47,24 @@ export function record(
   return { item: { id, fields }, vector, hash };
 }
 
+/** Opens the store of the tests around it before them, hands it over, and closes it behind them. */
+export function useStore(
+  make: () => StoreUnderTest,
+  ready: (store: VectorStore, place: StoreUnderTest) => void,
+): void {
+  let close: () => Promise<void>;
+  beforeAll(() => {
+    const place = make();
+    const store = place.open();
+    close = async () => {
+      await store.close();
+      place.remove?.();
+    };
+    ready(store, place);
+  });
+  afterAll(() => close());
+}
+
 /** What every vector store must do, on the adapter that `make` opens. */
 export function describeVectorStore(name: string, make: () => StoreUnderTest): void {
   describe(`${name} as a vector store`, () => {
@@ -69,13 +87,9 @@ export function describeVectorStore(name: string, make: () => StoreUnderTest): v
       return hits.map(({ id }) => id).sort();
     };
 
-    beforeAll(() => {
-      place = make();
-      store = place.open();
-    });
-    afterAll(async () => {
-      await store.close();
-      place.remove?.();
+    useStore(make, (opened, at) => {
+      store = opened;
+      place = at;
     });
 
     describe('records', () => {
