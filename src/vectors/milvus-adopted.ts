@@ -102,7 +102,8 @@ export function createAdoptedCollection(
       return queries.length === 0 ? [] : abortable(nearest(queries, limit, expression, { signal }), signal);
     },
     searchText: () => Promise.reject(noLexicalSearch('milvus', 'an adopted collection has no such search')),
-    count: (filter) => countRows(connection, collection, expressionOf(filter)),
+    // Async, so that a refused filter is a rejection like every other error.
+    count: async (filter) => countRows(connection, collection, expressionOf(filter)),
     async *scan({ batch, after, signal }) {
       for (let last = after; ;) {
         const { fields_data: data } = await query(

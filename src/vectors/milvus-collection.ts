@@ -163,7 +163,8 @@ export function createMilvusCollection(
       throwIfAborted(signal);
       return abortable(matches(query, limit, expressionOf(filter), signal), signal);
     },
-    count: (filter) => countRows(connection, name, expressionOf(filter)),
+    // Async, so that a refused filter is a rejection like every other error.
+    count: async (filter) => countRows(connection, name, expressionOf(filter)),
     async *scan({ batch, after, signal }) {
       for (let last = after; ;) {
         const columns = await connection.query(
