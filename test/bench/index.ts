@@ -5,6 +5,7 @@ import { benchEmbedGpu } from './embed-gpu.js';
 import { benchImport } from './import.js';
 import { benchSearch } from './search.js';
 import { benchStore } from './store.js';
+import { benchStoreGrowth } from './store-growth.js';
 import { benchTokenize } from './tokenize.js';
 
 const BENCHES: Record<string, (parts: readonly string[]) => Promise<void>> = {
@@ -13,6 +14,7 @@ const BENCHES: Record<string, (parts: readonly string[]) => Promise<void>> = {
   import: benchImport,
   search: benchSearch,
   store: benchStore,
+  'store-growth': benchStoreGrowth,
   tokenize: benchTokenize,
 };
 
