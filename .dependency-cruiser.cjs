@@ -45,7 +45,7 @@ module.exports = {
       name: 'no-dev-packages-in-production',
       severity: 'error',
       from: { path: '^(schema|src|resolvers|loaders)/' },
-      to: { dependencyTypes: ['npm-dev'] },
+      to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['npm-peer'] },
     },
     { name: 'not-to-unresolvable', severity: 'error', from: {}, to: { couldNotResolve: true } },
   ],

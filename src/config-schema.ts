@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { CACHE_URL, parseCacheUrl } from './cache/url.js';
 import { milvusSchema } from './config-milvus.js';
+import { pineconeSchema } from './config-pinecone.js';
 import { port, count, milliseconds } from './config-values.js';
 import { packageRoot } from './package-root.js';
 import { TEXT_LANGUAGES } from './vectors/text-language.js';
@@ -10,6 +11,7 @@ export const SECRET_KEYS: ReadonlySet<string> = new Set([
   'cache.url',
   'search.cursorSecret',
   'store.milvus.token',
+  'store.pinecone.apiKey',
 ]);
 
 /** Settings that hold paths: relative ones in kindred.yaml start at its folder, others at the working directory. */
@@ -282,10 +284,11 @@ export const configSchema = z.strictObject({
   store: z
     .strictObject({
       adapter: z
-        .enum(['lancedb', 'milvus', 'memory'])
+        .enum(['lancedb', 'milvus', 'pinecone', 'memory'])
         .default('lancedb')
         .describe('Vector store. `memory` forgets everything at exit.'),
       milvus: milvusSchema,
+      pinecone: pineconeSchema,
       batchQueries: count
         .max(64)
         .default(64)

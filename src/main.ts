@@ -32,6 +32,8 @@ import { coalesced } from './vectors/coalesced.js';
 import { createLanceDbStore } from './vectors/lancedb.js';
 import { createMemoryStore } from './vectors/memory.js';
 import { createMilvusStore } from './vectors/milvus.js';
+import type { MilvusOptions } from './vectors/milvus-options.js';
+import { createPineconeStore } from './vectors/pinecone.js';
 import { remembered } from './vectors/remembered.js';
 import type { VectorStore } from './vectors/store.js';
 
@@ -73,12 +75,21 @@ function openAdapter({ data, store }: Config, log: Logger | undefined): VectorSt
       return createMilvusStore({
         ...store.milvus,
         textLanguage: store.textLanguage,
-        onAway: (reason) => log?.error({ store: 'milvus', reason }, 'vector store away'),
-        onBack: () => log?.info({ store: 'milvus' }, 'vector store answers again'),
+        ...watched('milvus', log),
       });
+    case 'pinecone':
+      return createPineconeStore({ ...store.pinecone, ...watched('pinecone', log) });
     case 'lancedb':
       return createLanceDbStore({ folder: join(data, 'lancedb'), ...store });
   }
+}
+
+/** Logs when a store goes away and when it is back. */
+function watched(store: string, log: Logger | undefined): Pick<MilvusOptions, 'onAway' | 'onBack'> {
+  return {
+    onAway: (reason) => log?.error({ store, reason }, 'vector store away'),
+    onBack: () => log?.info({ store }, 'vector store answers again'),
+  };
 }
 
 /**
@@ -112,7 +123,7 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
     load: (id) => loadModel(id, { cache, config, pool, telemetry }),
     wrap: (collection) =>
       remembered(
-        coalesced(collection, telemetry, store, config.store.batchQueries === 1 ? Infinity : undefined),
+        coalesced(collection, telemetry, store, mergesSearches(store, config) ? undefined : Infinity),
         {
           maxItems: config.store.cachedItems,
           ttlMs: config.store.refreshMs,
@@ -141,6 +152,11 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
       await running.shutdown();
     },
   };
+}
+
+/** Whether searches of concurrent requests wait for each other to go in one call. */
+function mergesSearches({ capabilities }: VectorStore, config: Config): boolean {
+  return capabilities.merges && config.store.batchQueries > 1;
 }
 
 /** Points the alias of the role that a version plays, e.g. `product__stable`, to its collection: for readers of the store beside Kindred. */

@@ -39,8 +39,8 @@ ${rows.join('\n')}
 
 const yes = (flag) => (typeof flag === 'string' ? flag : flag ? 'yes' : 'no');
 const stores = Object.entries(CAPABILITIES).map(
-  ([name, { persistent, exact, filters, maxQueries, lexical, aliases }]) =>
-    `| \`${name}\` | ${yes(persistent)} | ${exact ? 'exact' : 'approximate from some size'} | ${filters.size} operators | ${maxQueries} | ${yes(lexical)} | ${yes(aliases)} |`,
+  ([name, { persistent, exact, filters, maxQueries, merges, lexical, aliases }]) =>
+    `| \`${name}\` | ${yes(persistent)} | ${exact ? 'exact' : 'approximate from some size'} | ${filters.size} operators | ${merges ? maxQueries : 1} | ${yes(lexical)} | ${yes(aliases)} |`,
 );
 const table = `| store | survives a restart | search | filters | queries a call | by words, hybrid | aliases |
 | --- | --- | --- | --- | --- | --- | --- |

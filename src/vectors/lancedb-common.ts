@@ -24,6 +24,7 @@ export interface LanceDbOptions {
 export const LANCEDB_CAPABILITIES: StoreCapabilities = {
   filters: new Set<FilterOperator>(['and', 'or', 'not', 'eq', 'in', 'range', 'contains', 'exists']),
   maxQueries: 64,
+  merges: true,
   maxUpsert: 10_000,
   persistent: true,
   exact: false,

@@ -41,6 +41,7 @@ const FILTERS: ReadonlySet<FilterOperator> = new Set<FilterOperator>([
 export const MEMORY_CAPABILITIES: StoreCapabilities = {
   filters: FILTERS,
   maxQueries: 64,
+  merges: true,
   maxUpsert: 10_000,
   persistent: false,
   exact: true,

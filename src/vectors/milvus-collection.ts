@@ -28,6 +28,7 @@ const UPSERT_BYTES = 16_000_000;
 export const MILVUS_CAPABILITIES: StoreCapabilities = {
   filters: new Set(['and', 'or', 'not', 'eq', 'in', 'range', 'contains', 'exists']),
   maxQueries: 64,
+  merges: true,
   maxUpsert: 10_000,
   persistent: true,
   exact: false,

@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
 import type { MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { abortError, throwIfAborted } from '../errors.js';
-import { type MilvusStatus, checkStatus } from './milvus-fault.js';
-import { createMilvusGuard } from './milvus-guard.js';
+import { type MilvusStatus, checkStatus, isAway, milvusFault } from './milvus-fault.js';
+import { createStoreGuard } from './guard.js';
 import type { MilvusConsistency, MilvusOptions, MilvusTls } from './milvus-options.js';
 import {
   type Method,
@@ -62,7 +62,7 @@ export interface MilvusConnection {
 /** Makes the connection. Nothing is loaded or connected before the first call: the packages take 0.6 s, and nobody pays who has no Milvus. */
 export function createMilvusConnection(options: MilvusOptions): MilvusConnection {
   const { timeoutMs, writeTimeoutMs } = options;
-  const guard = createMilvusGuard(options);
+  const guard = createStoreGuard({ ...options, isAway, fault: milvusFault });
   let reading: Promise<Reader> | undefined;
   let writing: Promise<MilvusClient> | undefined;
 

@@ -1,4 +1,5 @@
 import { KindredError } from '../errors.js';
+import { isOverTime } from './guard.js';
 
 /** What Milvus answers of a call, in the old and in the new form; both have to be looked at. */
 export interface MilvusStatus {
@@ -95,9 +96,7 @@ function grpcCode(error: unknown): number | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'number' ? error.code : undefined;
 }
 
-/** cockatiel's time limit, and what the SDK throws when it could not connect within its own. */
+/** The guard's time limit, and what the SDK throws when it could not connect within its own. */
 function isTimeout(error: unknown): boolean {
-  return (
-    error instanceof Error && (error.name === 'TaskCancelledError' || /timed? ?out/i.test(error.message))
-  );
+  return isOverTime(error) || (error instanceof Error && /timed? ?out/i.test(error.message));
 }

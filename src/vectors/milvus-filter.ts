@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { storedText } from './stored-text.js';
 import type { FilterLeaf, TypedFilter } from './typed-filter.js';
 import type { IndexedField } from './store.js';
 
@@ -47,18 +47,12 @@ export function idAfter(id: string): string {
   return `id > ${textLiteral(id)}`;
 }
 
-/** Bytes of UTF-8 that a text column holds of a value; longer ones end in a digest, which keeps equality and costs order, which there is none of. */
+/** Bytes of UTF-8 that a text column holds of a value. */
 const TEXT_BYTES = 60_000;
 
-/** What a column holds of a text: the text, or its beginning and a digest of all of it. */
-export function storedText(value: string): string {
-  if (value.length * 3 <= TEXT_BYTES || Buffer.byteLength(value, 'utf8') <= TEXT_BYTES) return value;
-  const beginning = Buffer.from(value, 'utf8')
-    .subarray(0, TEXT_BYTES)
-    .toString('utf8')
-    .replace(/\uFFFD+$/, '');
-  // Longer than any text that is stored as it is, so the two can't be equal.
-  return `${beginning}${' '.repeat(8)}${createHash('sha256').update(value).digest('hex')}`;
+/** What a column holds of a text. */
+export function columnText(value: string): string {
+  return storedText(value, TEXT_BYTES);
 }
 
 /** Less than every number but -Infinity. */
@@ -76,7 +70,7 @@ function compileLeaf(leaf: FilterLeaf, field: IndexedField, negated: boolean): s
     case 'range':
       return compileRange(leaf, column, negated);
     case 'contains': {
-      const has = `array_contains(${column}, ${textLiteral(storedText(leaf.value))})`;
+      const has = `array_contains(${column}, ${textLiteral(columnText(leaf.value))})`;
       return negated ? `not ${has}` : has;
     }
     case 'exists':
@@ -114,7 +108,7 @@ function compileRange(leaf: FilterLeaf & { kind: 'range' }, column: string, nega
 }
 
 function literal(value: string | number | boolean): string {
-  if (typeof value === 'string') return textLiteral(`v${storedText(value)}`);
+  if (typeof value === 'string') return textLiteral(`v${columnText(value)}`);
   if (typeof value === 'number') return numberLiteral(value);
   return value ? '1' : '0';
 }

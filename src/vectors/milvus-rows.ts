@@ -1,6 +1,6 @@
 import { badInput } from '../errors.js';
 import type { Item } from '../catalogue/item.js';
-import { columnName, storedText } from './milvus-filter.js';
+import { columnName, columnText } from './milvus-filter.js';
 import type { FieldData } from './milvus-proto.js';
 import type { CollectionSpec, IndexedField, VectorRecord } from './store.js';
 import { lexicalText } from './records.js';
@@ -85,10 +85,10 @@ function cell(value: IndexedValue, field: IndexedField): string | number | strin
     if (field.type === 'strings') return [];
     return field.type === 'boolean' ? -1 : -Infinity;
   }
-  if (typeof value === 'string') return `v${storedText(value)}`;
+  if (typeof value === 'string') return `v${columnText(value)}`;
   if (typeof value === 'boolean') return Number(value);
   if (typeof value === 'number') return value;
   if (value.length > LIST_MAX_ELEMENTS)
     throw badInput(`the list of "${field.name}" has ${String(LIST_MAX_ELEMENTS)} elements at most`);
-  return value.map(storedText);
+  return value.map(columnText);
 }

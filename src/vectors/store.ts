@@ -50,6 +50,8 @@ export interface StoreCapabilities {
   readonly filters: ReadonlySet<FilterOperator>;
   /** The most queries that one search call takes. */
   readonly maxQueries: number;
+  /** Whether many queries in one call cost less than each in its own; where they do, searches of concurrent requests are merged. */
+  readonly merges: boolean;
   /** The most records that one upsert call takes. */
   readonly maxUpsert: number;
   /** Whether records survive the process. */

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { Collection, VectorRecord } from '../../src/vectors/store.js';
 import { report } from './report.js';
 
-export const DIMENSION = 384;
+const DIMENSION = 384;
 /** Nearest neighbours that recall looks at. */
 const TOP = 10;
 /** Rows of one write. */

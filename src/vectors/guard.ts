@@ -3,6 +3,7 @@ import {
   BulkheadRejectedError,
   CircuitState,
   ConsecutiveBreaker,
+  TaskCancelledError,
   TimeoutStrategy,
   bulkhead,
   circuitBreaker,
@@ -10,7 +11,6 @@ import {
   timeout,
 } from 'cockatiel';
 import { KindredError, overloaded } from '../errors.js';
-import { isAway, milvusFault } from './milvus-fault.js';
 
 /** Calls in a row without an answer after which the server counts as away. */
 const FAILURES = 5;
@@ -19,7 +19,11 @@ const RETRY_MS = 1_000;
 /** Calls that wait for their turn at most. */
 const WAITING = 4_096;
 
-export interface MilvusGuardOptions {
+export interface StoreGuardOptions {
+  /** Whether an error says that the server can't be reached or does not answer, rather than that it refuses one call. */
+  readonly isAway: (error: unknown) => boolean;
+  /** What a call of `what` that failed with `error` means to callers. */
+  readonly fault: (what: string, error: unknown) => KindredError;
   /** Calls under way at most. */
   readonly concurrency: number;
   readonly onAway?: (reason: string) => void;
@@ -27,9 +31,9 @@ export interface MilvusGuardOptions {
 }
 
 /** Stands between the gateway and a server that may be slow, frozen or away. */
-export interface MilvusGuard {
+export interface StoreGuard {
   /**
-   * Runs `work` in its turn and for `timeoutMs` at most: the SDK starts its deadline anew with each try, and has none for a free
+   * Runs `work` in its turn and for `timeoutMs` at most: SDKs start their deadline anew with each try, and have none for a free
    * connection. Throws UPSTREAM_UNAVAILABLE, at once while the server is away; `what` tells what failed.
    */
   run<T>(what: string, timeoutMs: number, work: () => Promise<T>): Promise<T>;
@@ -37,7 +41,18 @@ export interface MilvusGuard {
   away(): string | undefined;
 }
 
-export function createMilvusGuard({ concurrency, onAway, onBack }: MilvusGuardOptions): MilvusGuard {
+/** Whether `error` is a guard's that a call took longer than its time. */
+export function isOverTime(error: unknown): boolean {
+  return error instanceof TaskCancelledError;
+}
+
+export function createStoreGuard({
+  concurrency,
+  fault,
+  isAway,
+  onAway,
+  onBack,
+}: StoreGuardOptions): StoreGuard {
   const turns = bulkhead(concurrency, WAITING);
   const breaker = circuitBreaker(handleWhen(isAway), {
     halfOpenAfter: RETRY_MS,
@@ -48,8 +63,8 @@ export function createMilvusGuard({ concurrency, onAway, onBack }: MilvusGuardOp
   breaker.onBreak((failure) => {
     const cause = 'error' in failure ? failure.error : undefined;
     // Each trial that fails opens it again; it is told once.
-    if (reason === undefined) onAway?.(milvusFault('several calls', cause).message);
-    reason = milvusFault('several calls', cause).message;
+    if (reason === undefined) onAway?.(fault('several calls', cause).message);
+    reason = fault('several calls', cause).message;
   });
   breaker.onReset(() => {
     reason = undefined;
@@ -74,7 +89,7 @@ export function createMilvusGuard({ concurrency, onAway, onBack }: MilvusGuardOp
         if (error instanceof BrokenCircuitError) throw bypassed(what, reason);
         if (error instanceof BulkheadRejectedError)
           throw overloaded('The vector store is asked for more than it can answer.', RETRY_MS);
-        throw milvusFault(what, error);
+        throw fault(what, error);
       }
     },
     away: () => (breaker.state === CircuitState.Closed ? undefined : (reason ?? 'it does not answer')),
