@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { CACHE_URL, parseCacheUrl } from './cache/url.js';
+import { faissSchema } from './config-faiss.js';
 import { milvusSchema } from './config-milvus.js';
 import { pineconeSchema } from './config-pinecone.js';
 import { port, count, milliseconds } from './config-values.js';
@@ -284,10 +285,11 @@ export const configSchema = z.strictObject({
   store: z
     .strictObject({
       adapter: z
-        .enum(['lancedb', 'milvus', 'pinecone', 'memory'])
+        .enum(['lancedb', 'milvus', 'faiss', 'pinecone', 'memory'])
         .default('lancedb')
         .describe('Vector store. `memory` forgets everything at exit.'),
       milvus: milvusSchema,
+      faiss: faissSchema,
       pinecone: pineconeSchema,
       batchQueries: count
         .max(64)

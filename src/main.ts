@@ -29,6 +29,7 @@ import { createServer } from './server.js';
 import { type MetricsHandler, startTelemetry } from './telemetry-sdk.js';
 import type { Telemetry } from './telemetry.js';
 import { coalesced } from './vectors/coalesced.js';
+import { createFaissStore } from './vectors/faiss.js';
 import { createLanceDbStore } from './vectors/lancedb.js';
 import { createMemoryStore } from './vectors/memory.js';
 import { createMilvusStore } from './vectors/milvus.js';
@@ -79,6 +80,8 @@ function openAdapter({ data, store }: Config, log: Logger | undefined): VectorSt
       });
     case 'pinecone':
       return createPineconeStore({ ...store.pinecone, ...watched('pinecone', log) });
+    case 'faiss':
+      return createFaissStore({ folder: join(data, 'faiss'), ...store, ...store.faiss });
     case 'lancedb':
       return createLanceDbStore({ folder: join(data, 'lancedb'), ...store });
   }

@@ -1,3 +1,4 @@
+import { FAISS_CAPABILITIES } from './faiss-collection.js';
 import { LANCEDB_CAPABILITIES } from './lancedb-common.js';
 import { MEMORY_CAPABILITIES } from './memory.js';
 import { MILVUS_CAPABILITIES } from './milvus-collection.js';
@@ -8,6 +9,7 @@ import type { StoreCapabilities } from './store.js';
 export const CAPABILITIES: Readonly<Record<string, StoreCapabilities>> = {
   lancedb: LANCEDB_CAPABILITIES,
   milvus: MILVUS_CAPABILITIES,
+  faiss: FAISS_CAPABILITIES,
   pinecone: PINECONE_CAPABILITIES,
   memory: MEMORY_CAPABILITIES,
 };

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Table } from '@lancedb/lancedb';
 import type { Schema } from 'apache-arrow';
 import { throwIfAborted } from '../errors.js';
@@ -13,10 +14,21 @@ import { createNearest } from './lancedb-search.js';
 import { createMatches } from './lancedb-text.js';
 import { NEEDS_TEXT_FIELDS, checkLimit, checkQueries, checkRecords, noLexicalSearch } from './records.js';
 import type { Collection, CollectionSpec, VectorRecord } from './store.js';
+import { createTurns } from './turns.js';
 import { typedFilter } from './typed-filter.js';
 
 /** Ids in one SQL text: a few hundred kilobytes at most. */
 const IDS_A_QUERY = 1_000;
+/** Rows read between two turns of the event loop: some milliseconds. */
+const ENTRIES_A_TURN = 5_000;
+
+/** A collection in a table, for those who build on it. */
+export interface LanceDbCollection extends Collection {
+  /** Grows by one with every write, of any process. */
+  version(): Promise<number>;
+  /** Content hashes of all records by id. */
+  entries(): Promise<ReadonlyMap<string, string>>;
+}
 
 /** A collection on an open table. */
 export function createLanceDbCollection(
@@ -24,12 +36,13 @@ export function createLanceDbCollection(
   spec: CollectionSpec,
   schema: Schema,
   options: LanceDbOptions,
-): Collection {
+): LanceDbCollection {
   const indexes = createIndexes(table, spec, options);
   const rowIds = createRowIds(table);
   const nearest = createNearest(table, indexes, rowIds, options);
   const matches = createMatches(table, rowIds);
   const lexical = isLexical(spec);
+  // Concurrent writes of one table only make each other retry.
   const inTurn = createTurns();
 
   /** The rows of `ids` that are there, by id, each as `read` makes it of its `columns`. */
@@ -142,6 +155,18 @@ export function createLanceDbCollection(
         if (records.length > 0) yield records;
       }
     },
+    version: () => unavailable('reading its version', () => table.version()),
+    entries: () =>
+      unavailable('listing the hashes', async () => {
+        const rows = await table.query().select(['id', 'hash']).toArrow();
+        const [ids, hashes] = [rows.getChild('id'), rows.getChild('hash')];
+        const entries = new Map<string, string>();
+        for (let row = 0; row < rows.numRows; row += 1) {
+          entries.set(String(ids?.get(row)), String(hashes?.get(row)));
+          if (row % ENTRIES_A_TURN === ENTRIES_A_TURN - 1) await nextTurn();
+        }
+        return entries;
+      }),
     status: () => unavailable('reading its state', () => indexes.status()),
     optimize: () => inTurn(() => unavailable('optimizing', () => indexes.optimize())),
   };
@@ -154,14 +179,4 @@ function toVector(cell: unknown): Float32Array {
 /** A record of the cells of its hash, item and vector. */
 function toRecord([hash, item, vector]: readonly unknown[], id: string): VectorRecord {
   return { item: toItem(id, String(item)), hash: String(hash), vector: toVector(vector) };
-}
-
-/** Runs jobs one after another: concurrent writes of one table only make each other retry. */
-function createTurns(): <T>(job: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (job) => {
-    const turn = last.then(job);
-    last = turn.catch(() => undefined);
-    return turn;
-  };
 }

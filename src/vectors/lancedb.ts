@@ -3,15 +3,20 @@ import type { Connection } from '@lancedb/lancedb';
 import { connect } from '@lancedb/lancedb';
 import { KindredError } from '../errors.js';
 import { yieldNativeThreads } from '../yield-cores.js';
-import { createLanceDbCollection } from './lancedb-collection.js';
+import { type LanceDbCollection, createLanceDbCollection } from './lancedb-collection.js';
 import { LANCEDB_CAPABILITIES, type LanceDbOptions, unavailable } from './lancedb-common.js';
 import { specOf, tableSchema } from './lancedb-rows.js';
 import { createOpenings } from './openings.js';
 import { specError } from './records.js';
-import type { Collection, CollectionSpec, VectorStore } from './store.js';
+import type { CollectionSpec, VectorStore } from './store.js';
+
+/** A store whose collections are tables. */
+export interface LanceDbStore extends VectorStore {
+  open(spec: CollectionSpec): Promise<LanceDbCollection>;
+}
 
 /** A store in a folder of this machine, on LanceDB. Writes are durable against a crash of the process once they are acknowledged. */
-export function createLanceDbStore(options: LanceDbOptions): VectorStore {
+export function createLanceDbStore(options: LanceDbOptions): LanceDbStore {
   let connection: Promise<Connection> | undefined;
 
   const connected = (): Promise<Connection> => {
@@ -76,7 +81,11 @@ function folderError(error: unknown): KindredError {
   );
 }
 
-async function openTable(db: Connection, spec: CollectionSpec, options: LanceDbOptions): Promise<Collection> {
+async function openTable(
+  db: Connection,
+  spec: CollectionSpec,
+  options: LanceDbOptions,
+): Promise<LanceDbCollection> {
   const schema = tableSchema(spec);
   const table = await unavailable('opening a collection', async () =>
     (await tableNames(db)).includes(spec.name)

@@ -5,6 +5,7 @@ import { ConsistencyLevelEnum, MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { loadConfig } from '../../src/config.js';
 import { openDomain } from '../../src/main.js';
 import type { Collection } from '../../src/vectors/store.js';
+import { faissPackage, skipFaiss } from '../faiss.js';
 import { type Milvus, skipMilvus, startMilvus } from '../milvus.js';
 import { startServer } from '../server-process.js';
 import { load, percentile } from './load.js';
@@ -23,7 +24,7 @@ const ROWS = Number(process.env.BENCH_STORE_ROWS ?? 20_000);
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 8);
 const CONNECTIONS = [1, 16, 64];
 /**
- * `npm run bench -- store [milvus] [lancedb]`: vectors in clusters, top 10 with three properties through GraphQL by a vector that the client
+ * `npm run bench -- store [milvus] [lancedb] [faiss]`: vectors in clusters, top 10 with three properties through GraphQL by a vector that the client
  * gives, each asked once. CPU time is that of the gateway and, where it is one, the store's own process.
  */
 export async function benchStore(parts: readonly string[]): Promise<void> {
@@ -34,6 +35,11 @@ export async function benchStore(parts: readonly string[]): Promise<void> {
     else console.error(`skipped milvus: ${skip}`);
   }
   if (chosen('lancedb')) await onStore('lancedb', {}, undefined);
+  if (chosen('faiss')) {
+    const skip = skipFaiss();
+    if (skip === undefined) await onStore('faiss', { 'store.faiss.package': faissPackage() }, undefined);
+    else console.error(`skipped faiss: ${skip}`);
+  }
 }
 
 async function onMilvus(): Promise<void> {
