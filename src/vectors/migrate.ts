@@ -21,12 +21,15 @@ export interface MigrationOptions {
   readonly onProgress?: (progress: MigrationProgress) => void;
 }
 
+/** What records are copied from: a collection, or a file of vectors. */
+export type MigrationSource = Pick<Collection, 'count' | 'scan'>;
+
 /**
  * Copies every record of `source` that `target` does not have with the same hash, and has the target build its index. Started again after
  * any end it writes what is missing alone, so it needs no checkpoint. Throws when the target misses a record at the end.
  */
 export async function migrate(
-  source: Collection,
+  source: MigrationSource,
   target: Collection,
   { signal, onProgress }: MigrationOptions,
 ): Promise<MigrationSummary> {

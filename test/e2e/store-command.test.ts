@@ -71,6 +71,34 @@ describe('kindred store verify', () => {
   });
 });
 
+describe('kindred store export and import', () => {
+  it('writes a file a version, and takes it into an empty store without embedding', () => {
+    const backup = join(folder, 'backup');
+    const written = kindred('store', 'export', backup);
+    expect(written.out).toMatch(/v1: 420 records in .*v1\.parquet/);
+    expect(written.code).toBe(0);
+    const file = join(backup, 'v1.parquet');
+    const other = ['--data', join(folder, 'restored')];
+    expect(kindred('store', 'import', file, ...other).out).toMatch(/420 records, 420 written to lancedb/);
+    expect(kindred('store', 'import', file, ...other).out).toMatch(/420 records, 0 written/);
+    expect(kindred('store', 'verify', PRODUCTS, ...other).code).toBe(0);
+    const found = (...args: string[]): string => kindred('search', 'rain coat', '--json', ...args).out;
+    expect(found()).toContain('"score"');
+    expect(found(...other)).toEqual(found());
+  });
+
+  it('refuses vectors of another model, and files that are none, before anything is written', () => {
+    const file = join(folder, 'backup', 'v1.parquet');
+    const v2 = ['--data', join(folder, 'other'), '--set', 'models.versions=v2', '--set', 'models.stable=v2'];
+    const unknown = kindred('store', 'import', file, ...v2);
+    expect(unknown.code).toBe(1);
+    expect(unknown.err).toMatch(/made by v1 \(\w{12}, 256 dimensions\), which is none of those here: v2 \(/);
+    const none = kindred('store', 'import', PRODUCTS);
+    expect(none.code).toBe(1);
+    expect(none.err).toMatch(/products\.jsonl is damaged, or not a file that `kindred store export` wrote/);
+  });
+});
+
 describe('kindred store migrate', () => {
   it('copies to another store, writes nothing the second time, and leaves the first as it is', () => {
     const to = ['--to', `data=${join(folder, 'copy')}`];
