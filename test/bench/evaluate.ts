@@ -1,5 +1,5 @@
 /**
- * `npm run evaluate`: how well each model version finds what people judged right, one JSON line a figure. Every text goes through
+ * `npm run evaluate [-- milvus|faiss]`: how well each model version finds what people judged right, one JSON line a figure. Every text goes through
  * the product's own path: catalogue template, bundle, worker, batcher, store.
  */
 import { writeFileSync } from 'node:fs';
@@ -14,6 +14,7 @@ import type { ServedModel } from '../../src/models/model-version.js';
 import { packageRoot } from '../../src/package-root.js';
 import { fuse } from '../../src/search/fusion.js';
 import type { Hit } from '../../src/vectors/store.js';
+import { openBenchStore } from './bench-store.js';
 import { DATA, hasData, readRows } from './data.js';
 import { hitRate, mean, ndcg } from './metrics.js';
 import { report } from './report.js';
@@ -26,6 +27,10 @@ const TARGETS: Record<string, string> = {
   'sample v2': '>= 0.90',
 };
 
+const [adapter = 'lancedb'] = process.argv.slice(2);
+const store = await openBenchStore(adapter);
+const settings = store?.settings ?? {};
+
 /** Imports `rows` into a store of its own and hands every version to `work`. */
 async function withCatalogue(
   catalogue: string,
@@ -35,7 +40,7 @@ async function withCatalogue(
   const folder = await mkdtemp(join(tmpdir(), 'kindred-evaluate-'));
   const config = loadConfig({
     env: {},
-    flags: { data: folder, 'catalogue.file': catalogue, 'log.level': 'error' },
+    flags: { data: folder, 'catalogue.file': catalogue, 'log.level': 'error', ...settings },
   });
   let domain: Domain | undefined;
   try {
@@ -75,17 +80,18 @@ async function embedQueries({ embedder }: ServedModel, texts: readonly string[])
   return outcomes.map(({ vector }) => vector);
 }
 
-/** The ten best of each query by each mode: meaning, words, and both fused as the gateway does it. */
+/** The ten best of each query by each mode that the store has: meaning, words, and both fused as the gateway does it. */
 async function best(
   { collection }: ServedModel,
   queries: readonly string[],
   vectors: readonly Float32Array[],
-): Promise<Record<'semantic' | 'lexical' | 'hybrid', Hit[][]>> {
+): Promise<Record<string, Hit[][]>> {
   const { window, fusion } = loadConfig({ env: {} }).search;
   const semantic: Hit[][] = [];
   for (let start = 0; start < vectors.length; start += 32) {
     semantic.push(...(await collection.search(vectors.slice(start, start + 32), { limit: window })));
   }
+  if (!collection.lexical) return { semantic };
   const lexical: Hit[][] = [];
   for (const query of queries) lexical.push(await collection.searchText(query, { limit: window }));
   const hybrid = queries.map((_, at) =>
@@ -245,11 +251,16 @@ async function sample(): Promise<void> {
   });
 }
 
-await sample();
-for (const [name, run] of [
-  ['chorus', chorus],
-  ['abt-buy', abtBuy],
-] as const) {
-  if (hasData(name)) await run();
-  else console.error(`skipped ${name}: ${DATA}/${name} is absent (set EVALUATION_DATA)`);
+if (store === undefined) process.exit(1);
+try {
+  await sample();
+  for (const [name, run] of [
+    ['chorus', chorus],
+    ['abt-buy', abtBuy],
+  ] as const) {
+    if (hasData(name)) await run();
+    else console.error(`skipped ${name}: ${DATA}/${name} is absent (set EVALUATION_DATA)`);
+  }
+} finally {
+  await store.close();
 }

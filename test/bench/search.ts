@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { packageRoot } from '../../src/package-root.js';
 import { DATA, readRows } from './data.js';
 import { runCli, startServer } from '../server-process.js';
+import { openBenchStore } from './bench-store.js';
 import { eventLoopDelayMs, load } from './load.js';
 import { report } from './report.js';
 
@@ -13,22 +14,27 @@ const QUERY = `query Bench($text: String!, $version: ID) {
 }`;
 
 /**
- * `npm run bench -- search`: one server process over chorus, autocannon at 1 and 16 connections. Uncached queries are 2 to 5 words of
- * product titles, each asked once; cached ones are 50 of them again and again. The baseline is `{ __typename }` on the same server.
+ * `npm run bench -- search [milvus|faiss]`: one server process over chorus, autocannon at 1 and 16 connections. Uncached queries are 2 to 5 words of
+ * product titles, each asked once; cached ones are 50 of them again and again. The baseline is `{ __typename }` on the same
+ * server. CPU time is that of the gateway and of Milvus.
  */
-export async function benchSearch(): Promise<void> {
+export async function benchSearch([adapter = 'lancedb']: readonly string[]): Promise<void> {
+  const store = await openBenchStore(adapter);
+  if (store === undefined) return;
   const folder = process.env.BENCH_DATA ?? (await mkdtemp(join(tmpdir(), 'kindred-bench-')));
   const flags = {
     data: folder,
     'catalogue.file': packageRoot('deploy/sample/chorus.catalogue.yaml'),
     'log.level': 'info',
+    ...store.settings,
   };
   const settings = Object.entries(flags).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
   const products = await readRows<{ title: string }>(`${DATA}/chorus/products.jsonl.gz`);
   const words = [...new Set(products.flatMap(({ title }) => title.toLowerCase().match(/[a-z]{3,}/g) ?? []))];
   console.error('importing chorus into both versions ...');
   await runCli(['import', `${DATA}/chorus/products.jsonl.gz`, ...settings]);
-  const server = await startServer({ ...flags, 'log.level': 'info' });
+  const running = await startServer({ ...flags, 'log.level': 'info' });
+  const server = { ...running, others: store.pids };
   try {
     let seed = 7;
     const random = (below: number): number => (seed = (seed * 48_271) % 2_147_483_647) % below;
@@ -55,7 +61,7 @@ export async function benchSearch(): Promise<void> {
           const figure = await load(server, { ...graphql, connections, body });
           report({
             bench: 'search',
-            name: `${name} ${version}, ${connections} connection${connections === 1 ? '' : 's'}`,
+            name: `${adapter}: ${name} ${version}, ${connections} connection${connections === 1 ? '' : 's'}`,
             value: figure.cpuMs,
             unit: 'CPU ms/request',
             baseline: floor.cpuMs,
@@ -71,6 +77,7 @@ export async function benchSearch(): Promise<void> {
     }
   } finally {
     await server.stop();
+    await store.close();
     if (process.env.BENCH_DATA === undefined) await rm(folder, { recursive: true, force: true });
   }
 }

@@ -20,10 +20,9 @@ const QUERY = `query Bench($vector: Vector!) {
   recommend(like: [{ vector: $vector }], first: 10) { edges { score node { id title brand price } } }
 }`;
 
-/** Settings of a gateway on `adapter` in `folder`, with the catalogue of these benches. */
+/** Settings of a gateway in `folder`, with the catalogue of these benches. */
 export function storeFlags(
   folder: string,
-  adapter: string,
   settings: Readonly<Record<string, string>>,
 ): Record<string, string> {
   const catalogue = join(folder, 'catalogue.yaml');
@@ -32,7 +31,6 @@ export function storeFlags(
     data: folder,
     'catalogue.file': catalogue,
     'models.versions': 'v2',
-    'store.adapter': adapter,
     'log.level': 'warn',
     ...settings,
   };

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config.js';
 import { openDomain } from '../../src/main.js';
-import { type Milvus, skipMilvus, startMilvus } from '../milvus.js';
 import { residentMb, startServer } from '../server-process.js';
+import { openBenchStore } from './bench-store.js';
 import { load } from './load.js';
 import { report } from './report.js';
 import { clusteredVectors, fill, manyVectors, recall, requestBodies, storeFlags } from './store-data.js';
@@ -19,19 +19,15 @@ const STORES = ['milvus', 'lancedb'];
 type Figures = Readonly<Record<string, { readonly value: number; readonly unit: string }>>;
 
 /**
- * `npm run bench -- store-growth [milvus] [lancedb]`: how writing, memory, latency and recall grow from 20,000 to 1,000,000 vectors, each
+ * `npm run bench -- store-growth [milvus] [lancedb] [faiss]`: how writing, memory, latency and recall grow from 20,000 to 1,000,000 vectors, each
  * figure beside the same of the smaller store. Takes the better part of an hour, 16 GB of memory and 10 GB of disk.
  */
 export async function benchStoreGrowth(parts: readonly string[]): Promise<void> {
   for (const adapter of parts.length === 0 ? STORES : parts) {
-    const skip = adapter === 'milvus' ? skipMilvus() : undefined;
-    if (skip !== undefined) {
-      console.error(`skipped milvus: ${skip}`);
-      continue;
-    }
     let smaller: Figures | undefined;
     for (const rows of ROWS) {
       const figures = await ofSize(adapter, rows);
+      if (figures === undefined) break;
       for (const [name, { value, unit }] of Object.entries(figures))
         report({
           bench: 'store-growth',
@@ -47,24 +43,21 @@ export async function benchStoreGrowth(parts: readonly string[]): Promise<void> 
   }
 }
 
-async function ofSize(adapter: string, rows: number): Promise<Figures> {
+async function ofSize(adapter: string, rows: number): Promise<Figures | undefined> {
+  const store = await openBenchStore(adapter);
+  if (store === undefined) return undefined;
   const folder = mkdtempSync(join(tmpdir(), 'kindred-bench-'));
-  const milvus = adapter === 'milvus' ? await startMilvus() : undefined;
   try {
-    const address: Record<string, string> =
-      milvus === undefined
-        ? {}
-        : { 'store.milvus.address': milvus.address, 'store.milvus.loadTimeoutMs': '3600000' };
-    return await measure(storeFlags(folder, adapter, address), milvus, rows);
+    return await measure(storeFlags(folder, store.settings), store.pids, rows);
   } finally {
-    await milvus?.close();
+    await store.close();
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
 async function measure(
   flags: Record<string, string>,
-  milvus: Milvus | undefined,
+  pids: readonly number[],
   rows: number,
 ): Promise<Figures> {
   const near = clusteredVectors(11);
@@ -73,7 +66,7 @@ async function measure(
   const figures: Record<string, { value: number; unit: string }> = { ...found };
   try {
     const body = requestBodies(near);
-    const target = { ...server, others: milvus === undefined ? [] : [milvus.pid] };
+    const target = { ...server, others: pids };
     for (const connections of CONNECTIONS) {
       const options = { path: '/graphql', connections, body };
       await load(target, { ...options, seconds: 3 });
@@ -85,7 +78,7 @@ async function measure(
       figures[`errors, ${at}`] = { value: errors, unit: 'requests' };
     }
     figures['memory of the gateway'] = { value: residentMb(server.pid), unit: 'MB' };
-    if (milvus !== undefined) figures['memory of Milvus'] = { value: residentMb(milvus.pid), unit: 'MB' };
+    for (const pid of pids) figures['memory of the server'] = { value: residentMb(pid), unit: 'MB' };
   } finally {
     await server.stop();
   }

@@ -5,9 +5,8 @@ import { ConsistencyLevelEnum, MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { loadConfig } from '../../src/config.js';
 import { openDomain } from '../../src/main.js';
 import type { Collection } from '../../src/vectors/store.js';
-import { faissPackage, skipFaiss } from '../faiss.js';
-import { type Milvus, skipMilvus, startMilvus } from '../milvus.js';
 import { startServer } from '../server-process.js';
+import { type BenchStore, openBenchStore } from './bench-store.js';
 import { load, percentile } from './load.js';
 import { report } from './report.js';
 import {
@@ -23,41 +22,26 @@ import {
 const ROWS = Number(process.env.BENCH_STORE_ROWS ?? 20_000);
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 8);
 const CONNECTIONS = [1, 16, 64];
+const STORES = ['milvus', 'lancedb', 'faiss'];
 /**
  * `npm run bench -- store [milvus] [lancedb] [faiss]`: vectors in clusters, top 10 with three properties through GraphQL by a vector that the client
  * gives, each asked once. CPU time is that of the gateway and, where it is one, the store's own process.
  */
 export async function benchStore(parts: readonly string[]): Promise<void> {
-  const chosen = (name: string): boolean => parts.length === 0 || parts.includes(name);
-  if (chosen('milvus')) {
-    const skip = skipMilvus();
-    if (skip === undefined) await onMilvus();
-    else console.error(`skipped milvus: ${skip}`);
-  }
-  if (chosen('lancedb')) await onStore('lancedb', {}, undefined);
-  if (chosen('faiss')) {
-    const skip = skipFaiss();
-    if (skip === undefined) await onStore('faiss', { 'store.faiss.package': faissPackage() }, undefined);
-    else console.error(`skipped faiss: ${skip}`);
+  for (const adapter of parts.length === 0 ? STORES : parts) {
+    const store = await openBenchStore(adapter);
+    if (store === undefined) continue;
+    try {
+      await onStore(adapter, store);
+    } finally {
+      await store.close();
+    }
   }
 }
 
-async function onMilvus(): Promise<void> {
-  const milvus = await startMilvus();
-  try {
-    await onStore('milvus', { 'store.milvus.address': milvus.address }, milvus);
-  } finally {
-    await milvus.close();
-  }
-}
-
-async function onStore(
-  adapter: string,
-  settings: Readonly<Record<string, string>>,
-  milvus: Milvus | undefined,
-): Promise<void> {
+async function onStore(adapter: string, { settings, pids }: BenchStore): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), 'kindred-bench-'));
-  const flags = storeFlags(folder, adapter, settings);
+  const flags = storeFlags(folder, settings);
   const near = clusteredVectors(11);
   const vectors = manyVectors(near, ROWS);
   try {
@@ -72,13 +56,14 @@ async function onStore(
         unit: 'share',
         target: adapter === 'milvus' ? '>= 0.99' : '>= 0.98',
       });
-      if (milvus !== undefined) await ownCall(milvus, collection, near);
+      const address = settings['store.milvus.address'];
+      if (address !== undefined) await ownCall(address, collection, near);
     } finally {
       await domain.close();
     }
     const figures: Record<string, Awaited<ReturnType<typeof measure>>> = {};
     for (const batchQueries of ['64', '1'])
-      figures[batchQueries] = await measure({ ...flags, 'store.batchQueries': batchQueries }, milvus, near);
+      figures[batchQueries] = await measure({ ...flags, 'store.batchQueries': batchQueries }, pids, near);
     for (const connections of CONNECTIONS) {
       const [on, off] = [figures['64']?.get(connections), figures['1']?.get(connections)];
       if (on === undefined || off === undefined) continue;
@@ -111,8 +96,8 @@ async function onStore(
 }
 
 /** The SDK's own search of ten hits with their item, one at a time: what the gateway's median is compared with. */
-async function ownCall(milvus: Milvus, { spec }: Collection, near: () => Float32Array): Promise<void> {
-  const client = new MilvusClient({ address: milvus.address, telemetry: { enabled: false } });
+async function ownCall(address: string, { spec }: Collection, near: () => Float32Array): Promise<void> {
+  const client = new MilvusClient({ address, telemetry: { enabled: false } });
   await client.connectPromise;
   const times: number[] = [];
   for (let turn = 0; turn < 500; turn += 1) {
@@ -142,14 +127,14 @@ async function ownCall(milvus: Milvus, { spec }: Collection, near: () => Float32
 
 async function measure(
   flags: Readonly<Record<string, string>>,
-  milvus: Milvus | undefined,
+  pids: readonly number[],
   near: () => Float32Array,
 ): Promise<Map<number, Awaited<ReturnType<typeof load>>>> {
   const server = await startServer({ ...flags, 'log.level': 'info' });
   const body = requestBodies(near);
   const figures = new Map<number, Awaited<ReturnType<typeof load>>>();
   try {
-    const target = { ...server, others: milvus === undefined ? [] : [milvus.pid] };
+    const target = { ...server, others: pids };
     for (const connections of CONNECTIONS) {
       const options = { path: '/graphql', connections, body };
       await load(target, { ...options, seconds: 2 });
