@@ -11,6 +11,14 @@ const SPARE = 16;
 /** Most equals at the edge that are told apart. */
 const MAX_SPARE = 4_096;
 
+/**
+ * Nodes of an HNSW graph that a search keeps in sight at least (`efSearch`). Measured on 1,000,000 x 384 in clusters: of the top 10, 0.88 are found with
+ * LanceDB's own choice of 1.5 for each candidate, 0.96 with 200, 0.99 with 300 and all with 400, at 4.4 to 4.6 CPU ms a query.
+ */
+const MIN_EF = 400;
+/** Nodes for each candidate, as LanceDB chooses it. */
+const EF_SHARE = 1.5;
+
 /** Finds the nearest rows of each query: `(queries [n][dimension], limit, SQL filter)`. */
 type Nearest = (
   queries: readonly Float32Array[],
@@ -42,7 +50,10 @@ export function createNearest(
     for (const vector of others) query = query.addQueryVector(vector);
     if (where !== undefined) query = query.where(where);
     if (kind === 'exact') query = query.nprobes(indexes.partitions);
-    if (kind === 'graph') query = query.refineFactor(refineFactor);
+    if (kind === 'graph')
+      query = query
+        .refineFactor(refineFactor)
+        .ef(Math.max(MIN_EF, Math.ceil(limit * refineFactor * EF_SHARE)));
     return split(await query.toArrow(), queries.length, rowIds);
   };
 
