@@ -7,8 +7,8 @@ import { WORDS } from './milvus-schema.js';
 import { clampCosine, compareHits } from './records.js';
 import type { Hit } from './store.js';
 
-/** Hits fetched beyond the limit, so that equals at its edge are told apart by id. */
-const SPARE = 16;
+/** Hits fetched beyond the limit, so that equals at its edge are told apart by id; few, since each brings its item along. */
+const SPARE = 4;
 /** The same for words, where more records have the same score. */
 const TEXT_SPARE = 64;
 /** Most hits that Milvus gives a query. */
