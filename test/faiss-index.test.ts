@@ -8,7 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { packageRoot } from '../src/package-root.js';
 import type { FaissOptions } from '../src/vectors/faiss-options.js';
 import type { Collection, VectorStore } from '../src/vectors/store.js';
-import { record, unitVector } from './conformance/vector-store.js';
+import { record, unitVector } from './conformance/harness.js';
 import { faissPackage, openFaiss, skipFaiss } from './faiss.js';
 
 const skip = skipFaiss();

@@ -5,7 +5,8 @@ import { describe } from 'vitest';
 import { describeFilterProperties } from './conformance/filter-properties.js';
 import { describeLexicalSearch } from './conformance/lexical.js';
 import { describeScan } from './conformance/scan.js';
-import { type StoreUnderTest, describeVectorStore } from './conformance/vector-store.js';
+import { type StoreUnderTest } from './conformance/harness.js';
+import { describeVectorStore } from './conformance/vector-store.js';
 import { openFaiss, skipFaiss } from './faiss.js';
 
 const skip = skipFaiss();

@@ -10,7 +10,7 @@ import { createLanceDbStore } from '../src/vectors/lancedb.js';
 import { createMemoryStore } from '../src/vectors/memory.js';
 import type { Collection, VectorStore } from '../src/vectors/store.js';
 import { typedFilter } from '../src/vectors/typed-filter.js';
-import { FIELDS, record, unitVector } from './conformance/vector-store.js';
+import { FIELDS, record, unitVector } from './conformance/harness.js';
 
 /** Few values, so that rows and filters meet; all of them trouble for someone who pastes them into SQL. */
 const TEXTS = [

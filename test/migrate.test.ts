@@ -3,7 +3,7 @@ import { KindredError } from '../src/errors.js';
 import { createMemoryStore } from '../src/vectors/memory.js';
 import { type MigrationProgress, migrate } from '../src/vectors/migrate.js';
 import type { Collection } from '../src/vectors/store.js';
-import { record, unitVector } from './conformance/vector-store.js';
+import { record, unitVector } from './conformance/harness.js';
 
 const open = (): Promise<Collection> =>
   createMemoryStore().open({ name: 'Migrated', dimension: 8, fields: [{ name: 'stock', type: 'int' }] });

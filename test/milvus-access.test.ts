@@ -6,7 +6,7 @@ import { createMilvusStore } from '../src/vectors/milvus.js';
 import type { MilvusOptions } from '../src/vectors/milvus-options.js';
 import type { VectorStore } from '../src/vectors/store.js';
 import { type Authority, type Certificate, createAuthority } from './certificates.js';
-import { record, unitVector } from './conformance/vector-store.js';
+import { record, unitVector } from './conformance/harness.js';
 import { type Milvus, milvusOptions, skipMilvus, startMilvus } from './milvus.js';
 
 const skip = skipMilvus();

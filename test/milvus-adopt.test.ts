@@ -8,7 +8,7 @@ import { createMilvusStore } from '../src/vectors/milvus.js';
 import { compilePredicate } from '../src/vectors/predicate.js';
 import type { Collection, CollectionSpec, VectorStore } from '../src/vectors/store.js';
 import { filterableFields, indexedValue, typedFilter } from '../src/vectors/typed-filter.js';
-import { unitVector } from './conformance/vector-store.js';
+import { unitVector } from './conformance/harness.js';
 import { type Milvus, milvusOptions, skipMilvus, startMilvus } from './milvus.js';
 
 const TEXTS = ['', 'a', 'A', 'v', '"', '\\', "o'neil", '😀', '日本', '" or id >= 0 or "', 'null', '%', '\n'];

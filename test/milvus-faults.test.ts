@@ -2,7 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { createMilvusStore } from '../src/vectors/milvus.js';
 import type { MilvusOptions } from '../src/vectors/milvus-options.js';
 import type { Collection, VectorRecord, VectorStore } from '../src/vectors/store.js';
-import { record, unitVector } from './conformance/vector-store.js';
+import { record, unitVector } from './conformance/harness.js';
 import { freePort } from './daemon.js';
 import { type FaultyProxy, type Faults, startFaultyProxy } from './faulty-proxy.js';
 import { type Milvus, milvusOptions, skipMilvus, startMilvus } from './milvus.js';

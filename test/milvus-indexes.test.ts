@@ -4,7 +4,7 @@ import { createMilvusStore } from '../src/vectors/milvus.js';
 import { MILVUS_INDEXES, type MilvusIndexType } from '../src/vectors/milvus-options.js';
 import { loadConfig } from '../src/config.js';
 import type { Collection, VectorStore } from '../src/vectors/store.js';
-import { record, unitVector } from './conformance/vector-store.js';
+import { record, unitVector } from './conformance/harness.js';
 import { type Milvus, milvusOptions, skipMilvus, startMilvus } from './milvus.js';
 
 const DIMENSION = 32;

@@ -3,7 +3,8 @@ import { createMilvusStore } from '../src/vectors/milvus.js';
 import { describeAliases } from './conformance/aliases.js';
 import { describeFilterProperties } from './conformance/filter-properties.js';
 import { describeScan } from './conformance/scan.js';
-import { type StoreUnderTest, describeVectorStore } from './conformance/vector-store.js';
+import { type StoreUnderTest } from './conformance/harness.js';
+import { describeVectorStore } from './conformance/vector-store.js';
 import { type Milvus, milvusOptions, skipMilvus, startMilvus } from './milvus.js';
 
 const skip = skipMilvus();

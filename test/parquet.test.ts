@@ -8,7 +8,7 @@ import { createMemoryStore } from '../src/vectors/memory.js';
 import { migrate } from '../src/vectors/migrate.js';
 import { exportParquet, openParquet } from '../src/vectors/parquet.js';
 import type { Collection, VectorRecord } from '../src/vectors/store.js';
-import { record, unitVector } from './conformance/vector-store.js';
+import { record, unitVector } from './conformance/harness.js';
 import { pythonForTests } from './python.js';
 
 const PASSPORT = { entity: 'Product', modelVersion: 'v2', modelDigest: 'abc', dimension: 8 };

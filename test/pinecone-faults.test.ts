@@ -3,7 +3,7 @@ import { optionalPackage } from '../src/vectors/optional-package.js';
 import { createPineconeStore } from '../src/vectors/pinecone.js';
 import type { PineconeOptions } from '../src/vectors/pinecone-connection.js';
 import type { Collection, VectorStore } from '../src/vectors/store.js';
-import { record, unitVector } from './conformance/vector-store.js';
+import { record, unitVector } from './conformance/harness.js';
 import type { ModelServer } from './model-server.js';
 import { startPineconeServer } from './pinecone-server.js';
 

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { createPineconeStore } from '../src/vectors/pinecone.js';
 import { describeFilterProperties } from './conformance/filter-properties.js';
 import { describeScan } from './conformance/scan.js';
-import { type StoreUnderTest, describeVectorStore } from './conformance/vector-store.js';
+import { type StoreUnderTest } from './conformance/harness.js';
+import { describeVectorStore } from './conformance/vector-store.js';
 import type { ModelServer } from './model-server.js';
 import { startPineconeServer } from './pinecone-server.js';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createLanceDbStore } from '../src/vectors/lancedb.js';
 import type { VectorStore } from '../src/vectors/store.js';
-import { record, unitVector } from './conformance/vector-store.js';
+import { record, unitVector } from './conformance/harness.js';
 import { openFaiss, skipFaiss } from './faiss.js';
 
 /** Runs `mount` or `umount`; answers what it says when it fails. */

@@ -13,7 +13,7 @@ import { coalesced } from '../src/vectors/coalesced.js';
 import type { Filter } from '../src/vectors/filter.js';
 import { createMemoryStore } from '../src/vectors/memory.js';
 import type { Collection, Hit, SearchOptions } from '../src/vectors/store.js';
-import { record, unitVector } from './conformance/vector-store.js';
+import { record, unitVector } from './conformance/harness.js';
 
 interface Call {
   readonly queries: readonly Float32Array[];

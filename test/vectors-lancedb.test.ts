@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { packageRoot } from '../src/package-root.js';
 import { createLanceDbStore } from '../src/vectors/lancedb.js';
 import type { VectorStore } from '../src/vectors/store.js';
-import { record, unitVector } from './conformance/vector-store.js';
+import { record, unitVector } from './conformance/harness.js';
 
 /** Upserts forever, printing the number of each batch once it is acknowledged; some batches replace the one before. */
 const WRITER = `

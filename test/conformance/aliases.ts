@@ -1,6 +1,6 @@
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Aliases, VectorStore } from '../../src/vectors/store.js';
-import { type StoreUnderTest, record, unitVector, useStore } from './vector-store.js';
+import { type StoreUnderTest, record, unitVector, useStore } from './harness.js';
 
 /** What every store with aliases must do. */
 export function describeAliases(name: string, make: () => StoreUnderTest): void {

@@ -4,7 +4,7 @@ import type { FieldValue, Item } from '../../src/catalogue/item.js';
 import type { Filter } from '../../src/vectors/filter.js';
 import type { FilterLeaf } from '../../src/vectors/typed-filter.js';
 import type { Collection, VectorStore } from '../../src/vectors/store.js';
-import { FIELDS, type StoreUnderTest, record, unitVector, useStore } from './vector-store.js';
+import { FIELDS, type StoreUnderTest, record, unitVector, useStore } from './harness.js';
 
 /** Texts that are hard to quote, to compare or to store; few, so that filters meet rows. */
 const TEXTS = [

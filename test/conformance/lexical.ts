@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { FieldValue } from '../../src/catalogue/item.js';
 import type { Collection, CollectionSpec, VectorStore } from '../../src/vectors/store.js';
-import { type StoreUnderTest, record, unitVector, useStore } from './vector-store.js';
+import { type StoreUnderTest, record, unitVector, useStore } from './harness.js';
 
 const SPEC: Omit<CollectionSpec, 'name'> = {
   dimension: 8,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Collection, ScanOptions, VectorRecord, VectorStore } from '../../src/vectors/store.js';
-import { type StoreUnderTest, record, unitVector, useStore } from './vector-store.js';
+import { type StoreUnderTest, record, unitVector, useStore } from './harness.js';
 
 /** What every store must do for those who read a collection from end to end. */
 export function describeScan(name: string, make: () => StoreUnderTest): void {
