@@ -84,7 +84,9 @@ describe('Pinecone in trouble', () => {
 
   it('says what to do without a key, without an index of the dimension, and without its package', async () => {
     await expect(store({ apiKey: null }).open(SPEC)).rejects.toThrow(/needs store.pinecone.apiKey/);
-    await expect(store({ hosts: [] }).open(SPEC)).rejects.toThrow(/store.pinecone.hosts/);
+    for (const call of ['check', 'list'] as const)
+      await expect(store({ hosts: [] })[call]()).rejects.toThrow(/needs store.pinecone.apiKey and/);
+    await expect(store({ hosts: [] }).open(SPEC)).rejects.toThrow(/needs store.pinecone.apiKey and/);
     await expect(store().open({ ...SPEC, dimension: 12 })).rejects.toThrow(
       /none of the indexes in store.pinecone.hosts has 12 dimensions/,
     );

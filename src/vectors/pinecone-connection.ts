@@ -24,6 +24,8 @@ export interface PineconeConnection {
   /** Runs `work` with an index; `what` tells what failed. */
   read<T>(what: string, host: string, work: (index: Index) => Promise<T>): Promise<T>;
   write<T>(what: string, host: string, work: (index: Index) => Promise<T>): Promise<T>;
+  /** Hosts of the indexes. Throws UPSTREAM_UNAVAILABLE where the config names none, or no key. */
+  hosts(): readonly string[];
   /** Why no call is made now; undefined while calls are made. */
   away(): string | undefined;
 }
@@ -54,20 +56,28 @@ export function createPineconeConnection(options: PineconeOptions): PineconeConn
   return {
     read: (what, host, work) => run(what, options.timeoutMs, host, work),
     write: (what, host, work) => run(what, options.writeTimeoutMs, host, work),
+    hosts: () => {
+      checkConfigured(options);
+      return options.hosts;
+    },
     away: () => guard.away(),
   };
 }
 
-async function openIndexes({
-  apiKey,
-  hosts,
-  writeTimeoutMs,
-}: PineconeOptions): Promise<(host: string) => Index> {
-  if (apiKey === null || hosts.length === 0)
+/** Narrows `apiKey` to what it has to be. */
+function checkConfigured(
+  options: PineconeOptions,
+): asserts options is PineconeOptions & { readonly apiKey: string } {
+  if (options.apiKey === null || options.hosts.length === 0)
     throw new KindredError(
       'UPSTREAM_UNAVAILABLE',
       'the vector store pinecone needs store.pinecone.apiKey and store.pinecone.hosts',
     );
+}
+
+async function openIndexes(options: PineconeOptions): Promise<(host: string) => Index> {
+  checkConfigured(options);
+  const { apiKey, hosts, writeTimeoutMs } = options;
   const { Pinecone } = await optionalPackage(
     '@pinecone-database/pinecone',
     'store.adapter pinecone',

@@ -37,20 +37,20 @@ interface Place {
  */
 export function createPineconeStore(options: PineconeOptions): VectorStore {
   const connection = createPineconeConnection(options);
-  const openings = createOpenings(async (spec) => openCollection(connection, options.hosts, spec));
+  const openings = createOpenings(async (spec) => openCollection(connection, spec));
   return {
     name: 'pinecone',
     capabilities: PINECONE_CAPABILITIES,
     open: (spec) => openings.open(spec),
     list: async () => {
       const names = await Promise.all(
-        options.hosts.map((host) => listRecordIds(connection, host, COLLECTIONS)),
+        connection.hosts().map((host) => listRecordIds(connection, host, COLLECTIONS)),
       );
       return names.flat().sort();
     },
     async drop(name) {
       openings.forget(name);
-      const place = await findCollection(connection, options.hosts, name);
+      const place = await findCollection(connection, name);
       if (place === undefined) return;
       // The records first: a drop that is cut off can be done again.
       await connection.write('dropping a collection', place.host, async (index) => {
@@ -59,7 +59,7 @@ export function createPineconeStore(options: PineconeOptions): VectorStore {
       });
     },
     check: async () => {
-      await Promise.all(options.hosts.map((host) => dimensionOf(connection, host)));
+      await Promise.all(connection.hosts().map((host) => dimensionOf(connection, host)));
     },
     close: () => {
       openings.clear();
@@ -68,14 +68,11 @@ export function createPineconeStore(options: PineconeOptions): VectorStore {
   };
 }
 
-async function openCollection(
-  connection: PineconeConnection,
-  hosts: readonly string[],
-  spec: CollectionSpec,
-): Promise<Collection> {
+async function openCollection(connection: PineconeConnection, spec: CollectionSpec): Promise<Collection> {
   const { dimension, fields, name, text = [] } = spec;
-  const place = await findCollection(connection, hosts, name);
+  const place = await findCollection(connection, name);
   if (place !== undefined) return createPineconeCollection(connection, place.host, place.spec);
+  const hosts = connection.hosts();
   const dimensions = await Promise.all(hosts.map((host) => dimensionOf(connection, host)));
   const host = hosts[dimensions.indexOf(dimension)];
   if (host === undefined)
@@ -98,13 +95,9 @@ async function openCollection(
   return createPineconeCollection(connection, host, { name, dimension, fields, text });
 }
 
-async function findCollection(
-  connection: PineconeConnection,
-  hosts: readonly string[],
-  name: string,
-): Promise<Place | undefined> {
+async function findCollection(connection: PineconeConnection, name: string): Promise<Place | undefined> {
   const places = await Promise.all(
-    hosts.map(async (host): Promise<Place[]> => {
+    connection.hosts().map(async (host): Promise<Place[]> => {
       const records = await connection.read('opening a collection', host, async (index) => {
         const answer = await index.namespace(COLLECTIONS).fetch({ ids: [name] });
         return answer.records;

@@ -45,6 +45,19 @@ describe('kindred store status', () => {
   });
 });
 
+describe('a reader that closes the output', () => {
+  it('is no fault', () => {
+    const { stderr } = spawnSync(
+      'sh',
+      ['-c', '"$0" "$1" --help | true; "$0" "$1" config | true', process.execPath, CLI],
+      {
+        encoding: 'utf8',
+      },
+    );
+    expect(stderr).toBe('');
+  });
+});
+
 describe('kindred store verify', () => {
   it('agrees with the files that were imported', () => {
     const { code, out } = kindred('store', 'verify', PRODUCTS, '--json');
