@@ -77,6 +77,25 @@ export const milvusSchema = z
       .describe(
         "Collections that somebody else makes and fills, by the model version that they answer for: `v2: { collection: items, vector: embedding, fields: { title: name } }` with the catalogue's name of each field first. Read only; in kindred.yaml.",
       ),
+    bulk: z
+      .strictObject({
+        folder: z
+          .string()
+          .min(1)
+          .nullable()
+          .default(null)
+          .describe(
+            "Folder of this machine in which Milvus finds files too: on its disk, or its bucket mounted. `store migrate` and `store import` then load an empty collection by Milvus' bulk import.",
+          ),
+        path: z
+          .string()
+          .min(1)
+          .nullable()
+          .default(null)
+          .describe('What Milvus calls that folder: a path, or a prefix in its bucket. By default the same.'),
+        fromRows: count.default(50_000).describe('Rows from which a load goes by bulk import.'),
+      })
+      .prefault({}),
     timeoutMs: count.default(5_000).describe('Time a search or another read may take, in ms.'),
     writeTimeoutMs: count
       .default(60_000)

@@ -21,6 +21,7 @@ export const PATH_KEYS: ReadonlySet<string> = new Set([
   'catalogue.file',
   'catalogue.seed',
   'models.folder',
+  'store.milvus.bulk.folder',
   'store.milvus.tls.caFile',
   'store.milvus.tls.certFile',
   'store.milvus.tls.keyFile',

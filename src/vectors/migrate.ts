@@ -26,7 +26,7 @@ export type MigrationSource = Pick<Collection, 'count' | 'scan'>;
 
 /**
  * Copies every record of `source` that `target` does not have with the same hash, and has the target build its index. Started again after
- * any end it writes what is missing alone, so it needs no checkpoint. Throws when the target misses a record at the end.
+ * any end it writes what is missing alone, so it needs no checkpoint; an empty target takes very many by its bulk load first. Throws when the target misses a record at the end.
  */
 export async function migrate(
   source: MigrationSource,
@@ -36,6 +36,22 @@ export async function migrate(
   const again = <T>(work: () => Promise<T>): Promise<T> => withRetry(BULK_RETRY, signal, work);
   const total = await again(() => source.count());
   let [read, written] = [0, 0];
+  const { bulk } = target;
+  if (bulk !== undefined && total >= bulk.fromRows) {
+    // What a load that was cut off began may still come in, and is not seen before its index serves it.
+    await bulk.settled(signal);
+    await again(() => target.optimize());
+    if ((await again(() => target.count())) === 0) {
+      await bulk.load(source.scan({ batch: BATCH, signal }), {
+        signal,
+        onProgress: (records) => {
+          written = records;
+          onProgress?.({ total, read: records, written });
+        },
+      });
+      await again(() => target.optimize());
+    }
+  }
   for await (const records of source.scan({ batch: BATCH, signal })) {
     const known = await again(() => target.hashes(records.map(({ item }) => item.id)));
     // An adopted collection knows no hashes: whether its records have changed can't be told.

@@ -4,6 +4,7 @@ import { abortable } from './abortable.js';
 import type { Filter } from './filter.js';
 import { idParts, inOrder } from './ids.js';
 import type { MilvusConnection, ReadOptions } from './milvus-connection.js';
+import { createBulkLoad } from './milvus-bulk.js';
 import { createCompletion } from './milvus-completion.js';
 import { countRows } from './milvus-count.js';
 import { checkStatus } from './milvus-fault.js';
@@ -105,6 +106,9 @@ export function createMilvusCollection(
     spec,
     lexical,
     fault,
+    bulk: createBulkLoad(connection, spec, lexical, options, async (rows) => {
+      for (const part of parts(rows, spec.dimension)) await upsertRows(part);
+    }),
     async upsert(records) {
       const rows = checkRecords(records, spec, MILVUS_CAPABILITIES.maxUpsert).map((record) =>
         toRow(record, spec, lexical),

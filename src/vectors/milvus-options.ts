@@ -1,3 +1,4 @@
+import type { MilvusBulk } from './milvus-bulk.js';
 import type { TextLanguage } from './text-language.js';
 
 /** How reads see writes, as Milvus names it: https://milvus.io/docs/consistency.md. */
@@ -50,6 +51,7 @@ export interface MilvusOptions {
   readonly partitionKey: string | null;
   /** Collections that are there already and answer for a model version, by its id. */
   readonly adopt: Readonly<Record<string, MilvusAdoption>>;
+  readonly bulk: MilvusBulk;
   /** Language of the texts, for the stems of words in lexical search; null for none. */
   readonly textLanguage: TextLanguage | null;
   /** Time that a read may take, in ms. */

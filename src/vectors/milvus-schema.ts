@@ -30,7 +30,7 @@ export function specOf(description: string, name: string): CollectionSpec | unde
 
 /** The sparse vectors of the words of a text, which Milvus makes by itself. */
 export const WORDS = 'words';
-const TEXT = 'text';
+export const TEXT = 'text';
 
 /** Minor version of Milvus 2 from which it finds items by their words. */
 const LEXICAL_FROM = 5;

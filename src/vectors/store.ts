@@ -82,6 +82,19 @@ export interface CollectionStatus {
   readonly unindexedRows?: number;
 }
 
+/** A way to take very many records into a collection that has none. */
+export interface BulkLoad {
+  /** Records from which it pays. */
+  readonly fromRows: number;
+  /** Waits until nothing that an earlier load began is under way any more. */
+  settled(signal: AbortSignal): Promise<void>;
+  /** Takes all `batches` in, each id once. What was taken in before an error stays. */
+  load(
+    batches: AsyncIterable<readonly VectorRecord[]>,
+    options: { readonly signal: AbortSignal; readonly onProgress?: (records: number) => void },
+  ): Promise<void>;
+}
+
 /** The records of one model version. All ids are the catalogue's keys. */
 export interface Collection {
   readonly spec: CollectionSpec;
@@ -107,6 +120,8 @@ export interface Collection {
    * naming the store and what it would take, where it is not `lexical`.
    */
   searchText(query: string, options: SearchOptions): Promise<Hit[]>;
+  /** Undefined where upserts are all there is. */
+  readonly bulk?: BulkLoad;
   count(filter?: Filter): Promise<number>;
   /**
    * Every record that is there from beginning to end, once, in batches that ascend by id in an order of the store's own. Records that are

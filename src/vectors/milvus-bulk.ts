@@ -1,0 +1,193 @@
+import { randomUUID } from 'node:crypto';
+import { rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { SchemaElement } from 'hyparquet';
+import { ParquetWriter, fileWriter } from 'hyparquet-writer';
+import { KindredError, abortError, throwIfAborted } from '../errors.js';
+import type { MilvusConnection } from './milvus-connection.js';
+import { MilvusRefusal, checkStatus } from './milvus-fault.js';
+import { columnName } from './milvus-filter.js';
+import type { MilvusOptions } from './milvus-options.js';
+import { type MilvusRow, toRow } from './milvus-rows.js';
+import { TEXT } from './milvus-schema.js';
+import type { BulkLoad, CollectionSpec, VectorRecord } from './store.js';
+import { filterableFields } from './typed-filter.js';
+
+/** Rows of a file: some hundred megabytes with their vectors. */
+const FILE_ROWS = 50_000;
+/** Time between two looks at an import, in ms. */
+const POLL_MS = 500;
+
+/** Where files for Milvus' bulk import go. */
+export interface MilvusBulk {
+  /** A folder of this machine that Milvus can read too; null for none, and then there is no bulk import. */
+  readonly folder: string | null;
+  /** What Milvus calls that folder: a path of its own disk, or a prefix in its bucket. By default the same. */
+  readonly path: string | null;
+  /** Rows from which a load goes this way. */
+  readonly fromRows: number;
+}
+
+/** Writes rows by upserts, for those that Milvus' bulk import does not take. */
+type UpsertRows = (rows: readonly MilvusRow[]) => Promise<void>;
+
+/**
+ * Loads records by Milvus' bulk import: Parquet files in its storage, which it reads by itself. It does not look for keys that are there, so it is for
+ * collections without rows. Rows with a missing number, which is an infinity (see compileExpression), are refused by it and go by upserts.
+ */
+export function createBulkLoad(
+  connection: MilvusConnection,
+  spec: CollectionSpec,
+  lexical: boolean,
+  { bulk: { folder, path, fromRows }, loadTimeoutMs }: Pick<MilvusOptions, 'bulk' | 'loadTimeoutMs'>,
+  upsertRows: UpsertRows,
+): BulkLoad | undefined {
+  if (folder === null) return undefined;
+  const { name } = spec;
+  const schema = fileSchema(spec, lexical);
+
+  /** Waits until none of the imports that `wanted` picks is under way; throws when one of them failed. */
+  const waitFor = async (wanted: (task: string) => boolean, signal: AbortSignal): Promise<void> => {
+    const until = performance.now() + loadTimeoutMs;
+    for (;;) {
+      const tasks = await connection.sdk('reading the state of a bulk import', async (client) => {
+        const answer = await client.listImportTasks({ collection_name: name });
+        checkStatus(answer.status);
+        return answer.tasks.filter(({ id }) => wanted(String(id)));
+      });
+      const failed = tasks.find(({ state }) => /Failed/.test(String(state)));
+      if (failed !== undefined)
+        throw new KindredError('UPSTREAM_UNAVAILABLE', 'the vector store failed at a bulk import', {
+          cause: new MilvusRefusal(-1, JSON.stringify(failed.infos)),
+        });
+      if (tasks.every(({ state }) => /Completed/.test(String(state)))) return;
+      if (performance.now() > until)
+        throw new KindredError('UPSTREAM_UNAVAILABLE', 'a bulk import of the vector store takes too long');
+      try {
+        await sleep(POLL_MS, undefined, { signal });
+      } catch {
+        throw abortError(signal);
+      }
+    }
+  };
+
+  /** Has Milvus import rows, and waits for it. */
+  const take = async (rows: readonly MilvusRow[], signal: AbortSignal): Promise<void> => {
+    const file = `kindred-${name}-${randomUUID()}.parquet`;
+    const here = join(folder, file);
+    try {
+      await writeFile(here, schema, rows);
+      const there = path === null ? here : `${path.replace(/\/$/, '')}/${file}`;
+      const own = await connection.sdk('starting a bulk import', async (client) => {
+        const { status, tasks } = await client.bulkInsert({ collection_name: name, files: [there] });
+        checkStatus(status);
+        return new Set(tasks.map(String));
+      });
+      await waitFor((task) => own.has(task), signal);
+    } finally {
+      await rm(here, { force: true });
+    }
+  };
+
+  return {
+    fromRows,
+    settled: async (signal) => {
+      // Those that failed long ago are nobody's concern.
+      const under = await connection.sdk('reading the imports under way', async (client) => {
+        const { status, tasks } = await client.listImportTasks({ collection_name: name });
+        checkStatus(status);
+        return tasks.filter(({ state }) => !/Failed|Completed/.test(String(state)));
+      });
+      const ids = new Set(under.map(({ id }) => String(id)));
+      await waitFor((task) => ids.has(task), signal).catch((error: unknown) => {
+        if (signal.aborted) throw error;
+      });
+    },
+    load: async (batches, { signal, onProgress }) => {
+      let waiting: MilvusRow[] = [];
+      let done = 0;
+      const flush = async (): Promise<void> => {
+        const rows = waiting;
+        waiting = [];
+        if (rows.length > 0) await take(rows, signal);
+        done += rows.length;
+        onProgress?.(done);
+      };
+      for await (const records of batches) {
+        throwIfAborted(signal);
+        const rows = records.map((record: VectorRecord) => toRow(record, spec, lexical));
+        const apart = rows.filter((row) => !isComplete(row));
+        if (apart.length > 0) await upsertRows(apart);
+        done += apart.length;
+        waiting.push(...rows.filter(isComplete));
+        if (waiting.length >= FILE_ROWS) await flush();
+      }
+      await flush();
+    },
+  };
+}
+
+/** Whether a row has all its numbers. */
+function isComplete(row: MilvusRow): boolean {
+  return Object.values(row).every((value) => typeof value !== 'number' || Number.isFinite(value));
+}
+
+/** A column as the file has it. */
+interface FileColumn {
+  readonly name: string;
+  readonly elements: SchemaElement[];
+}
+
+function fileSchema(spec: CollectionSpec, lexical: boolean): FileColumn[] {
+  const text = { type: 'BYTE_ARRAY', converted_type: 'UTF8' } as const;
+  const one = (name: string, type: Partial<SchemaElement>): FileColumn => ({
+    name,
+    elements: [{ name, repetition_type: 'REQUIRED', ...type }],
+  });
+  const list = (name: string, type: Partial<SchemaElement>): FileColumn => ({
+    name,
+    elements: [
+      { name, converted_type: 'LIST', repetition_type: 'REQUIRED', num_children: 1 },
+      { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
+      { name: 'element', repetition_type: 'REQUIRED', ...type },
+    ],
+  });
+  return [
+    one('id', text),
+    list('vector', { type: 'FLOAT' }),
+    one('hash', text),
+    list('item', text),
+    ...filterableFields(spec).map((field) => {
+      const name = columnName(field.name);
+      if (field.type === 'strings') return list(name, text);
+      if (field.type === 'string') return one(name, text);
+      return one(
+        name,
+        field.type === 'boolean' ? { type: 'INT32', converted_type: 'INT_8' } : { type: 'DOUBLE' },
+      );
+    }),
+    ...(lexical ? [one(TEXT, text)] : []),
+  ];
+}
+
+async function writeFile(
+  file: string,
+  columns: readonly FileColumn[],
+  rows: readonly MilvusRow[],
+): Promise<void> {
+  const writer = new ParquetWriter({
+    writer: fileWriter(file),
+    schema: [{ name: 'root', num_children: columns.length }, ...columns.flatMap(({ elements }) => elements)],
+    createdBy: 'kindred',
+  });
+  await writer.write({
+    columnData: columns.map(({ name }) => ({
+      name,
+      data: rows.map((row) => row[name]),
+      ...(name === 'vector' && { encoding: 'PLAIN' as const }),
+    })),
+    rowGroupSize: 10_000,
+  });
+  await writer.finish();
+}
