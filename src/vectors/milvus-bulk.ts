@@ -56,12 +56,12 @@ export function createBulkLoad(
         checkStatus(answer.status);
         return answer.tasks.filter(({ id }) => wanted(String(id)));
       });
-      const failed = tasks.find(({ state }) => /Failed/.test(String(state)));
+      const failed = tasks.find(({ state }) => state.includes('Failed'));
       if (failed !== undefined)
         throw new KindredError('UPSTREAM_UNAVAILABLE', 'the vector store failed at a bulk import', {
           cause: new MilvusRefusal(-1, JSON.stringify(failed.infos)),
         });
-      if (tasks.every(({ state }) => /Completed/.test(String(state)))) return;
+      if (tasks.every(({ state }) => state.includes('Completed'))) return;
       if (performance.now() > until)
         throw new KindredError('UPSTREAM_UNAVAILABLE', 'a bulk import of the vector store takes too long');
       try {
@@ -97,7 +97,7 @@ export function createBulkLoad(
       const under = await connection.sdk('reading the imports under way', async (client) => {
         const { status, tasks } = await client.listImportTasks({ collection_name: name });
         checkStatus(status);
-        return tasks.filter(({ state }) => !/Failed|Completed/.test(String(state)));
+        return tasks.filter(({ state }) => !/Failed|Completed/.test(state));
       });
       const ids = new Set(under.map(({ id }) => String(id)));
       await waitFor((task) => ids.has(task), signal).catch((error: unknown) => {
