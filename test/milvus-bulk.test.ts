@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createMemoryStore } from '../src/vectors/memory.js';
 import { migrate } from '../src/vectors/migrate.js';
-import type { MilvusBulk } from '../src/vectors/milvus-bulk.js';
+import type { MilvusBulk } from '../src/vectors/milvus-options.js';
 import { createMilvusStore } from '../src/vectors/milvus.js';
 import type { Collection, VectorRecord, VectorStore } from '../src/vectors/store.js';
 import { FIELDS, record, unitVector } from './conformance/harness.js';

@@ -19,16 +19,6 @@ const FILE_ROWS = 50_000;
 /** Time between two looks at an import, in ms. */
 const POLL_MS = 500;
 
-/** Where files for Milvus' bulk import go. */
-export interface MilvusBulk {
-  /** A folder of this machine that Milvus can read too; null for none, and then there is no bulk import. */
-  readonly folder: string | null;
-  /** What Milvus calls that folder: a path of its own disk, or a prefix in its bucket. By default the same. */
-  readonly path: string | null;
-  /** Rows from which a load goes this way. */
-  readonly fromRows: number;
-}
-
 /** Writes rows by upserts, for those that Milvus' bulk import does not take. */
 type UpsertRows = (rows: readonly MilvusRow[]) => Promise<void>;
 

@@ -1,4 +1,3 @@
-import type { MilvusBulk } from './milvus-bulk.js';
 import type { TextLanguage } from './text-language.js';
 
 /** How reads see writes, as Milvus names it: https://milvus.io/docs/consistency.md. */
@@ -36,6 +35,16 @@ export interface MilvusAdoption {
   readonly vector: string;
   /** Its columns by the fields of the catalogue, where their names differ. */
   readonly fields: Readonly<Record<string, string>>;
+}
+
+/** Where files for Milvus' bulk import go. */
+export interface MilvusBulk {
+  /** A folder of this machine that Milvus can read too; null for none, and then there is no bulk import. */
+  readonly folder: string | null;
+  /** What Milvus calls that folder: a path of its own disk, or a prefix in its bucket. By default the same. */
+  readonly path: string | null;
+  /** Rows from which a load goes this way. */
+  readonly fromRows: number;
 }
 
 export interface MilvusOptions {
