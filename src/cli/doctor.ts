@@ -96,7 +96,7 @@ function checks(config: Config): Check[] {
     })),
     {
       name: 'model sessions',
-      mend: 'See the reason above; onnxruntime-node must be installed for this platform (npm ci).',
+      mend: 'See the reason above. Sessions need onnxruntime-node for this platform (npm ci); collections need the store that store.adapter names.',
       run: async () => {
         const { openDomain } = await loadMain();
         const domain = await openDomain({ ...config, log: { ...config.log, level: 'silent' } });
