@@ -2,7 +2,8 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { diversify } from '../src/search/diversity.js';
 import { rankHits } from '../src/search/ranking.js';
-import { bestScore, dot, norm, relevance } from '../src/search/strategies.js';
+import { bestScore, relevance } from '../src/search/strategies.js';
+import { dot, norm } from '../src/vectors/unit-vectors.js';
 
 const DIMENSION = 4;
 // Few values, so that equal vectors and equal relevances are common.

@@ -9,7 +9,7 @@ import { packageRoot } from '../src/package-root.js';
 import type { FaissOptions } from '../src/vectors/faiss-options.js';
 import type { Collection, VectorStore } from '../src/vectors/store.js';
 import { record, unitVector } from './conformance/harness.js';
-import { faissPackage, openFaiss, skipFaiss } from './faiss.js';
+import { faissOptions, openFaiss, skipFaiss } from './faiss.js';
 
 const skip = skipFaiss();
 const SPEC = { name: 'Index', dimension: 8, fields: [{ name: 'stock', type: 'int' as const }] };
@@ -152,16 +152,6 @@ describe.skipIf(skip !== undefined)(`an index of FAISS${skip === undefined ? '' 
   });
 
   it('X1: loses nothing acknowledged when its process is killed while it writes and builds', async () => {
-    const options = {
-      folder,
-      package: faissPackage(),
-      factory: 'HNSW32',
-      probes: 32,
-      candidates: 128,
-      maxCandidates: 1_000,
-      refineFactor: 3,
-      refreshMs: 0,
-    };
     const writer = spawn(
       process.execPath,
       [
@@ -169,7 +159,7 @@ describe.skipIf(skip !== undefined)(`an index of FAISS${skip === undefined ? '' 
         '--eval',
         WRITER,
         packageRoot('dist/src/vectors/faiss.js'),
-        JSON.stringify(options),
+        JSON.stringify(faissOptions(folder)),
       ],
       { stdio: ['ignore', 'pipe', 'inherit'] },
     );

@@ -1,4 +1,5 @@
 import { execFileSync } from 'node:child_process';
+import { loadConfig } from '../src/config.js';
 import { packageRoot } from '../src/package-root.js';
 import type { FaissOptions } from '../src/vectors/faiss-options.js';
 import { createFaissStore } from '../src/vectors/faiss.js';
@@ -21,17 +22,13 @@ export function faissPackage(): string {
   return folder;
 }
 
-/** Opens a store in a folder, with the real FAISS. */
+/** Options of a store in a folder, with the real FAISS. */
+export function faissOptions(at: string): Parameters<typeof createFaissStore>[0] {
+  const { faiss, refineFactor } = loadConfig({ env: {} }).store;
+  return { ...faiss, refineFactor, folder: at, package: folder, refreshMs: 0 };
+}
+
+/** Opens such a store. */
 export function openFaiss(at: string, over: Partial<FaissOptions> = {}): VectorStore {
-  return createFaissStore({
-    folder: at,
-    package: folder,
-    factory: 'HNSW32',
-    probes: 32,
-    candidates: 128,
-    maxCandidates: 1_000,
-    refineFactor: 3,
-    refreshMs: 0,
-    ...over,
-  });
+  return createFaissStore({ ...faissOptions(at), ...over });
 }

@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { averageVector, bestScore, dot, norm, sumVector } from '../src/search/strategies.js';
+import { averageVector, bestScore, sumVector } from '../src/search/strategies.js';
+import { dot, norm } from '../src/vectors/unit-vectors.js';
 
 const DIMENSION = 5;
 const vector = fc

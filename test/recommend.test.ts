@@ -1,7 +1,7 @@
 import type { ExecutionResult } from 'graphql';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { vectorToBase64 } from '../src/embedding/base64.js';
-import { dot } from '../src/search/strategies.js';
+import { dot } from '../src/vectors/unit-vectors.js';
 import { type Harness, createHarness, faultOf, makeItems } from './schema-harness.js';
 
 const RECOMMEND = `query (

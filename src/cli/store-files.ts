@@ -2,13 +2,11 @@ import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Command } from 'commander';
 import { badInput } from '../errors.js';
-import type { Domain } from '../main.js';
 import type { ServedModel } from '../models/model-version.js';
 import { migrate } from '../vectors/migrate.js';
 import { type VectorPassport, exportParquet, openParquet } from '../vectors/parquet.js';
-import { onInterrupt } from './interrupt.js';
-import { type CommonOptions, EXIT, action, commandConfig, loadMain, withCommonOptions } from './options.js';
-import { progressPrinter } from './progress.js';
+import { type CommonOptions, action, withCommonOptions } from './options.js';
+import { allServed, describeSummary, recordsPrinter, withDomain } from './with-domain.js';
 
 type FileOptions = CommonOptions & { readonly json?: boolean };
 
@@ -35,21 +33,15 @@ Exit codes: 0 all files are written; 1 failed; 2 wrong usage; 130, 143 interrupt
     .action(
       action((folder: string, options: FileOptions) =>
         withDomain(options, async ({ catalogue, registry }, signal) => {
-          for (const [id, fault] of Object.entries(registry.faults()))
-            throw new Error(
-              `model version ${id} is not ready: ${fault} (or leave it out of models.versions)`,
-            );
+          const served = allServed(registry);
           await mkdir(folder, { recursive: true });
           const written: Record<string, { file: string; records: number }> = {};
-          for (const model of registry.served()) {
+          for (const model of served) {
             const { id } = model.version;
             const file = join(folder, `${id}.parquet`);
-            const print = progressPrinter(process.stderr);
             const records = await exportParquet(model.collection, file, passportOf(model, catalogue.entity), {
               signal,
-              onProgress: ({ total, read }) => {
-                print({ phase: 'import', bytes: read, totalBytes: total, read, rejected: 0, resumed: 0 });
-              },
+              onProgress: recordsPrinter(),
             });
             written[id] = { file, records };
             if (options.json !== true) console.log(`${id}: ${String(records)} records in ${file}`);
@@ -91,26 +83,13 @@ Exit codes: 0 everything is there; 1 failed; 2 wrong usage; 130, 143 interrupted
           );
           const summaries: Record<string, { read: number; written: number; extra: number }> = {};
           for (const { file, source, model } of opened) {
-            const print = progressPrinter(process.stderr);
-            const { read, written, extra } = await migrate(source, model.collection, {
+            const summary = await migrate(source, model.collection, {
               signal,
-              onProgress: ({ total, read: done }) => {
-                print({
-                  phase: 'import',
-                  bytes: done,
-                  totalBytes: total,
-                  read: done,
-                  rejected: 0,
-                  resumed: 0,
-                });
-              },
+              onProgress: recordsPrinter(),
             });
+            const { read, written, extra } = summary;
             summaries[file] = { read, written, extra };
-            if (options.json === true) continue;
-            const more = extra > 0 ? `, ${String(extra)} more were there already` : '';
-            console.log(
-              `${file}: ${String(read)} records, ${String(written)} written to ${store.name}${more}`,
-            );
+            if (options.json !== true) console.log(`${file}: ${describeSummary(summary, store.name)}`);
           }
           if (options.json === true) console.log(JSON.stringify(summaries, null, 2));
         }),
@@ -149,25 +128,4 @@ function versionOf(
 
 function describeModel({ modelVersion, modelDigest, dimension }: VectorPassport): string {
   return `${modelVersion} (${modelDigest.slice(0, 12)}, ${String(dimension)} dimensions)`;
-}
-
-/** Runs `work` with what the config names; tells an interruption from a failure. */
-async function withDomain(
-  options: CommonOptions,
-  work: (domain: Domain, signal: AbortSignal) => Promise<void>,
-): Promise<number> {
-  const interruption = onInterrupt();
-  const { openDomain } = await loadMain();
-  const domain = await openDomain(commandConfig(options));
-  try {
-    await work(domain, interruption.signal);
-    return EXIT.ok;
-  } catch (error) {
-    const code = interruption.code();
-    if (code === undefined) throw error;
-    console.error('Interrupted: start the same command again to go on.');
-    return code;
-  } finally {
-    await domain.close();
-  }
 }

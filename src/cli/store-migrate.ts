@@ -1,16 +1,14 @@
 import { Command, InvalidArgumentError } from 'commander';
-import { onInterrupt } from './interrupt.js';
 import { type MigrationSummary, migrate } from '../vectors/migrate.js';
 import {
   type CommonOptions,
-  EXIT,
   action,
   collectSetting,
   commandConfig,
   loadMain,
   withCommonOptions,
 } from './options.js';
-import { progressPrinter } from './progress.js';
+import { allServed, describeSummary, recordsPrinter, withDomain } from './with-domain.js';
 
 interface MigrateOptions extends CommonOptions {
   readonly to: Record<string, string>;
@@ -45,48 +43,24 @@ Examples:
 Exit codes: 0 everything is there; 1 failed; 2 wrong usage; 130, 143 interrupted by SIGINT or SIGTERM: start it again to go on.`,
     )
     .action(
-      action(async (options: MigrateOptions) => {
-        const interruption = onInterrupt();
-        const config = commandConfig(options);
-        const target = commandConfig({ ...options, set: { ...options.set, ...options.to } });
-        const { openDomain, openStore } = await loadMain();
-        const domain = await openDomain(config);
-        const store = openStore(target);
-        try {
-          for (const [id, fault] of Object.entries(domain.registry.faults()))
-            throw new Error(
-              `model version ${id} is not ready: ${fault} (or leave it out of models.versions)`,
-            );
-          const summaries: Record<string, MigrationSummary> = {};
-          for (const { version, collection } of domain.registry.served()) {
-            const print = progressPrinter(process.stderr);
-            const into = await store.open(collection.spec);
-            const summary = await migrate(collection, into, {
-              signal: interruption.signal,
-              onProgress: ({ total, read }) => {
-                print({ phase: 'import', bytes: read, totalBytes: total, read, rejected: 0, resumed: 0 });
-              },
-            });
-            summaries[version.id] = summary;
-            if (options.json !== true) {
-              const { read, written, extra } = summary;
-              const more = extra > 0 ? `, ${String(extra)} more were there already` : '';
-              console.log(
-                `${version.id}: ${String(read)} records, ${String(written)} written to ${store.name}${more}`,
-              );
+      action((options: MigrateOptions) =>
+        withDomain(options, async ({ registry }, signal) => {
+          const { openStore } = await loadMain();
+          const store = openStore(commandConfig({ ...options, set: { ...options.set, ...options.to } }));
+          try {
+            const summaries: Record<string, MigrationSummary> = {};
+            for (const { version, collection } of allServed(registry)) {
+              const into = await store.open(collection.spec);
+              const summary = await migrate(collection, into, { signal, onProgress: recordsPrinter() });
+              summaries[version.id] = summary;
+              if (options.json !== true)
+                console.log(`${version.id}: ${describeSummary(summary, store.name)}`);
             }
+            if (options.json === true) console.log(JSON.stringify(summaries, null, 2));
+          } finally {
+            await store.close();
           }
-          if (options.json === true) console.log(JSON.stringify(summaries, null, 2));
-          return EXIT.ok;
-        } catch (error) {
-          const code = interruption.code();
-          if (code === undefined) throw error;
-          console.error('Interrupted: start the same command again to go on.');
-          return code;
-        } finally {
-          await store.close();
-          await domain.close();
-        }
-      }),
+        }),
+      ),
     );
 }

@@ -1,4 +1,4 @@
-import { dot } from './strategies.js';
+import { dot } from '../vectors/unit-vectors.js';
 
 /** A ranked item as diversity sees it. */
 export interface DiversityCandidate {

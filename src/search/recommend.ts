@@ -15,11 +15,11 @@ import {
   type RecommendStrategy,
   averageVector,
   bestScore,
-  norm,
   relevance,
   scale,
   sumVector,
 } from './strategies.js';
+import { norm } from '../vectors/unit-vectors.js';
 import type { Window } from './window.js';
 
 /** An item of the catalogue, a text, an image or a vector that stands for something liked or disliked. */

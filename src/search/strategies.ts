@@ -1,3 +1,4 @@
+import { dot } from '../vectors/unit-vectors.js';
 /** How liked and disliked examples make a ranking, after Qdrant's strategies of the same names. */
 export type RecommendStrategy = 'AVERAGE_VECTOR' | 'BEST_SCORE' | 'SUM_SCORES';
 
@@ -54,18 +55,6 @@ export function relevance(strategy: RecommendStrategy, score: number, examples: 
     case 'BEST_SCORE':
       return score > 0 ? unsquash(score) : -2 - unsquash(-score);
   }
-}
-
-/** The inner product of two vectors of the same dimension. */
-export function dot(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let index = 0; index < a.length; index++) sum += (a[index] ?? 0) * (b[index] ?? 0);
-  return sum;
-}
-
-/** The Euclidean length of a vector. */
-export function norm(vector: Float32Array): number {
-  return Math.sqrt(dot(vector, vector));
 }
 
 /** `vector` times `factor`. */

@@ -4,22 +4,14 @@ import type { FaissCollectionIndex } from './faiss-index.js';
 import type { FaissOptions } from './faiss-options.js';
 import type { Filter } from './filter.js';
 import type { LanceDbCollection } from './lancedb-collection.js';
-import { unavailable } from './lancedb-common.js';
+import { LANCEDB_CAPABILITIES, unavailable } from './lancedb-common.js';
 import { compilePredicate } from './predicate.js';
 import { checkQueries, checkRecords } from './records.js';
 import type { Collection, Hit, StoreCapabilities } from './store.js';
 import { filterableFields, indexedValue, typedFilter } from './typed-filter.js';
 
-export const FAISS_CAPABILITIES: StoreCapabilities = {
-  filters: new Set(['and', 'or', 'not', 'eq', 'in', 'range', 'contains', 'exists']),
-  maxQueries: 64,
-  merges: true,
-  maxUpsert: 10_000,
-  persistent: true,
-  exact: false,
-  lexical: true,
-  aliases: false,
-};
+/** Those of its tables. */
+export const FAISS_CAPABILITIES: StoreCapabilities = LANCEDB_CAPABILITIES;
 
 /** How many more candidates than matches are expected among them. */
 const SURPLUS = 1.5;

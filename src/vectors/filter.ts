@@ -25,3 +25,15 @@ export type Filter =
 
 /** The operators of filters, for a store's capabilities. */
 export type FilterOperator = Filter['kind'];
+
+/** All of them, which every store so far has. */
+export const FILTER_OPERATORS: ReadonlySet<FilterOperator> = new Set([
+  'and',
+  'or',
+  'not',
+  'eq',
+  'in',
+  'range',
+  'contains',
+  'exists',
+]);

@@ -1,5 +1,5 @@
 import { KindredError } from '../errors.js';
-import type { FilterOperator } from './filter.js';
+import { FILTER_OPERATORS } from './filter.js';
 import type { StoreCapabilities } from './store.js';
 import type { TextLanguage } from './text-language.js';
 
@@ -22,7 +22,7 @@ export interface LanceDbOptions {
 }
 
 export const LANCEDB_CAPABILITIES: StoreCapabilities = {
-  filters: new Set<FilterOperator>(['and', 'or', 'not', 'eq', 'in', 'range', 'contains', 'exists']),
+  filters: FILTER_OPERATORS,
   maxQueries: 64,
   merges: true,
   maxUpsert: 10_000,

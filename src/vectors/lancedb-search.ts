@@ -3,6 +3,7 @@ import type { Data } from 'apache-arrow';
 import type { LanceDbOptions } from './lancedb-common.js';
 import type { Indexes } from './lancedb-index.js';
 import type { RowIds } from './lancedb-row-ids.js';
+import { pastTies } from './past-ties.js';
 import { clampCosine, compareHits } from './records.js';
 import type { Hit } from './store.js';
 
@@ -57,17 +58,10 @@ export function createNearest(
     return split(await query.toArrow(), queries.length, rowIds);
   };
 
-  // Asks for more until the last hit is farther than the one at the limit: then ids decide between all equals.
-  return async (queries, limit, where) => {
-    for (let spare = SPARE; ; spare *= 4) {
-      const asked = limit + spare;
-      const results = await run(queries, asked, where);
-      const cut = results.some(
-        (hits) => hits.length === asked && hits[asked - 1]?.score === hits[limit - 1]?.score,
-      );
-      if (!cut || spare >= MAX_SPARE) return results.map((hits) => hits.slice(0, limit));
-    }
-  };
+  return (queries, limit, where) =>
+    pastTies(limit, { spare: SPARE, growth: 4, most: limit + MAX_SPARE }, (asked) =>
+      run(queries, asked, where),
+    );
 }
 
 /** The rows of a search by query; with a single query there is no `query_index` column. */

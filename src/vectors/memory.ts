@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { throwIfAborted } from '../errors.js';
 import type { Item } from '../catalogue/item.js';
-import type { FilterOperator } from './filter.js';
+import { FILTER_OPERATORS } from './filter.js';
 import { type Predicate, compilePredicate } from './predicate.js';
 import {
   checkQueries,
@@ -22,24 +22,14 @@ import type {
   VectorRecord,
   VectorStore,
 } from './store.js';
+import { norm } from './unit-vectors.js';
 import { type IndexedValue, filterableFields, indexedValue, typedFilter } from './typed-filter.js';
 
 /** Multiplications between two turns of the event loop: about a millisecond. */
 const SLICE = 1_000_000;
 
-const FILTERS: ReadonlySet<FilterOperator> = new Set<FilterOperator>([
-  'and',
-  'or',
-  'not',
-  'eq',
-  'in',
-  'range',
-  'contains',
-  'exists',
-]);
-
 export const MEMORY_CAPABILITIES: StoreCapabilities = {
-  filters: FILTERS,
+  filters: FILTER_OPERATORS,
   maxQueries: 64,
   merges: true,
   maxUpsert: 10_000,
@@ -268,10 +258,4 @@ function createTop(query: Float32Array, limit: number): Top {
       return best;
     },
   };
-}
-
-function norm(vector: Float32Array): number {
-  let squares = 0;
-  for (const x of vector) squares += x * x;
-  return Math.sqrt(squares);
 }

@@ -4,13 +4,15 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { SchemaElement } from 'hyparquet';
 import { ParquetWriter, fileWriter } from 'hyparquet-writer';
+import type { FieldType } from '../catalogue/catalogue.js';
 import { KindredError, abortError, throwIfAborted } from '../errors.js';
 import type { MilvusConnection } from './milvus-connection.js';
 import { MilvusRefusal, checkStatus } from './milvus-fault.js';
 import { columnName } from './milvus-filter.js';
 import type { MilvusOptions } from './milvus-options.js';
 import { type MilvusRow, toRow } from './milvus-rows.js';
-import { TEXT } from './milvus-schema.js';
+import { TEXT as WORDS_TEXT } from './milvus-schema.js';
+import { FLOAT, TEXT, column, listColumn, schemaOf } from './parquet-columns.js';
 import type { BulkLoad, CollectionSpec, VectorRecord } from './store.js';
 import { filterableFields } from './typed-filter.js';
 
@@ -35,7 +37,7 @@ export function createBulkLoad(
 ): BulkLoad | undefined {
   if (folder === null) return undefined;
   const { name } = spec;
-  const schema = fileSchema(spec, lexical);
+  const columns = fileColumns(spec, lexical);
 
   /** Waits until none of the imports that `wanted` picks is under way; throws when one of them failed. */
   const waitFor = async (wanted: (task: string) => boolean, signal: AbortSignal): Promise<void> => {
@@ -67,7 +69,7 @@ export function createBulkLoad(
     const file = `kindred-${name}-${randomUUID()}.parquet`;
     const here = join(folder, file);
     try {
-      await writeFile(here, schema, rows);
+      await writeFile(here, columns, rows);
       const there = path === null ? here : `${path.replace(/\/$/, '')}/${file}`;
       const own = await connection.sdk('starting a bulk import', async (client) => {
         const { status, tasks } = await client.bulkInsert({ collection_name: name, files: [there] });
@@ -123,56 +125,35 @@ function isComplete(row: MilvusRow): boolean {
   return Object.values(row).every((value) => typeof value !== 'number' || Number.isFinite(value));
 }
 
-/** A column as the file has it. */
-interface FileColumn {
-  readonly name: string;
-  readonly elements: SchemaElement[];
-}
+/** A column of the file, by its name. */
+type FileColumns = ReadonlyMap<string, SchemaElement[]>;
 
-function fileSchema(spec: CollectionSpec, lexical: boolean): FileColumn[] {
-  const text = { type: 'BYTE_ARRAY', converted_type: 'UTF8' } as const;
-  const one = (name: string, type: Partial<SchemaElement>): FileColumn => ({
-    name,
-    elements: [{ name, repetition_type: 'REQUIRED', ...type }],
-  });
-  const list = (name: string, type: Partial<SchemaElement>): FileColumn => ({
-    name,
-    elements: [
-      { name, converted_type: 'LIST', repetition_type: 'REQUIRED', num_children: 1 },
-      { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
-      { name: 'element', repetition_type: 'REQUIRED', ...type },
-    ],
-  });
-  return [
-    one('id', text),
-    list('vector', { type: 'FLOAT' }),
-    one('hash', text),
-    list('item', text),
-    ...filterableFields(spec).map((field) => {
-      const name = columnName(field.name);
-      if (field.type === 'strings') return list(name, text);
-      if (field.type === 'string') return one(name, text);
-      return one(
-        name,
-        field.type === 'boolean' ? { type: 'INT32', converted_type: 'INT_8' } : { type: 'DOUBLE' },
-      );
-    }),
-    ...(lexical ? [one(TEXT, text)] : []),
+function fileColumns(spec: CollectionSpec, lexical: boolean): FileColumns {
+  const columns = [
+    column('id', TEXT),
+    listColumn('vector', FLOAT),
+    column('hash', TEXT),
+    listColumn('item', TEXT),
+    ...filterableFields(spec).map(({ name, type }) => fieldColumn(columnName(name), type)),
+    ...(lexical ? [column(WORDS_TEXT, TEXT)] : []),
   ];
+  return new Map(columns.map((elements) => [elements[0]?.name ?? '', elements]));
 }
 
-async function writeFile(
-  file: string,
-  columns: readonly FileColumn[],
-  rows: readonly MilvusRow[],
-): Promise<void> {
+function fieldColumn(name: string, type: FieldType): SchemaElement[] {
+  if (type === 'strings') return listColumn(name, TEXT);
+  if (type === 'string') return column(name, TEXT);
+  return column(name, type === 'boolean' ? { type: 'INT32', converted_type: 'INT_8' } : { type: 'DOUBLE' });
+}
+
+async function writeFile(file: string, columns: FileColumns, rows: readonly MilvusRow[]): Promise<void> {
   const writer = new ParquetWriter({
     writer: fileWriter(file),
-    schema: [{ name: 'root', num_children: columns.length }, ...columns.flatMap(({ elements }) => elements)],
+    schema: schemaOf([...columns.values()]),
     createdBy: 'kindred',
   });
   await writer.write({
-    columnData: columns.map(({ name }) => ({
+    columnData: [...columns.keys()].map((name) => ({
       name,
       data: rows.map((row) => row[name]),
       ...(name === 'vector' && { encoding: 'PLAIN' as const }),

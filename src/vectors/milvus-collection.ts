@@ -1,7 +1,7 @@
 import { badInput, throwIfAborted } from '../errors.js';
 import type { Item } from '../catalogue/item.js';
 import { abortable } from './abortable.js';
-import type { Filter } from './filter.js';
+import { FILTER_OPERATORS, type Filter } from './filter.js';
 import { idParts, inOrder } from './ids.js';
 import type { MilvusConnection, ReadOptions } from './milvus-connection.js';
 import { createBulkLoad } from './milvus-bulk.js';
@@ -16,6 +16,7 @@ import { type MilvusRow, toItem, toRecords, toRow } from './milvus-rows.js';
 import { hasLexicalSearch } from './milvus-schema.js';
 import { MAX_HITS, createMatches, createNearest } from './milvus-search.js';
 import { NEEDS_TEXT_FIELDS, checkLimit, checkQueries, checkRecords, noLexicalSearch } from './records.js';
+import { partsOf } from './parts.js';
 import type { Collection, CollectionSpec, StoreCapabilities } from './store.js';
 import { typedFilter } from './typed-filter.js';
 
@@ -27,7 +28,7 @@ const SCAN_ROWS = 1_000;
 const UPSERT_BYTES = 16_000_000;
 
 export const MILVUS_CAPABILITIES: StoreCapabilities = {
-  filters: new Set(['and', 'or', 'not', 'eq', 'in', 'range', 'contains', 'exists']),
+  filters: FILTER_OPERATORS,
   maxQueries: 64,
   merges: true,
   maxUpsert: 10_000,
@@ -219,18 +220,12 @@ export function createMilvusCollection(
 
 /** Rows in calls that a server takes. */
 function parts(rows: readonly MilvusRow[], dimension: number): MilvusRow[][] {
-  const calls: MilvusRow[][] = [];
-  let bytes = Infinity;
-  for (const row of rows) {
-    const size = dimension * 4 + JSON.stringify({ ...row, vector: null }).length;
-    if (bytes + size > UPSERT_BYTES) {
-      calls.push([]);
-      bytes = 0;
-    }
-    bytes += size;
-    calls.at(-1)?.push(row);
-  }
-  return calls;
+  return partsOf(
+    rows,
+    Infinity,
+    UPSERT_BYTES,
+    (row) => dimension * 4 + JSON.stringify({ ...row, vector: null }).length,
+  );
 }
 
 /** What a collection without lexical search would take to have it. */

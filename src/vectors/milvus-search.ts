@@ -4,6 +4,7 @@ import type { MilvusIndex } from './milvus-options.js';
 import { type SearchResults, toNumber } from './milvus-proto.js';
 import { toItem } from './milvus-rows.js';
 import { WORDS } from './milvus-schema.js';
+import { pastTies } from './past-ties.js';
 import { clampCosine, compareHits } from './records.js';
 import type { Hit } from './store.js';
 
@@ -55,17 +56,10 @@ export function createNearest(
     return split(answer, queries.length, clampCosine);
   };
 
-  // Asks for more until the last hit is farther than the one at the limit: then ids decide between all equals.
-  return async (queries, limit, expression, more) => {
-    for (let spare = SPARE; ; spare *= 8) {
-      const asked = Math.min(MAX_HITS, limit + spare);
-      const results = await run(queries, asked, expression, more);
-      const cut = results.some(
-        (hits) => hits.length === asked && hits[asked - 1]?.score === hits[limit - 1]?.score,
-      );
-      if (!cut || asked === MAX_HITS) return results.map((hits) => hits.slice(0, limit));
-    }
-  };
+  return (queries, limit, expression, more) =>
+    pastTies(limit, { spare: SPARE, growth: 8, most: MAX_HITS }, (asked) =>
+      run(queries, asked, expression, more),
+    );
 }
 
 /** Finds the rows whose words fit a query best: `(query, limit, expression, signal)`. */

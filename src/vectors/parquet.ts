@@ -2,7 +2,6 @@ import { rename, rm } from 'node:fs/promises';
 import {
   type AsyncBuffer,
   type FileMetaData,
-  type SchemaElement,
   asyncBufferFromFile,
   parquetMetadataAsync,
   parquetReadObjects,
@@ -12,6 +11,7 @@ import { z } from 'zod';
 import { badInput, throwIfAborted } from '../errors.js';
 import type { Item } from '../catalogue/item.js';
 import type { MigrationSource } from './migrate.js';
+import { FLOAT, TEXT, column, listColumn, schemaOf } from './parquet-columns.js';
 import type { Collection, VectorRecord } from './store.js';
 
 /** Rows of a row group: some ten megabytes with their vectors. */
@@ -32,16 +32,13 @@ const passportSchema = z.object({
 /** Which model made the vectors of a file, and of what. */
 export type VectorPassport = Omit<z.infer<typeof passportSchema>, 'format'>;
 
-/** `id`, `vector` (list of float), `hash` (content hash), `item` (JSON of all fields): nothing nullable, so that every reader takes it. */
-const COLUMNS: SchemaElement[] = [
-  { name: 'root', num_children: 4 },
-  text('id'),
-  { name: 'vector', converted_type: 'LIST', repetition_type: 'REQUIRED', num_children: 1 },
-  { name: 'list', repetition_type: 'REPEATED', num_children: 1 },
-  { name: 'element', type: 'FLOAT', repetition_type: 'REQUIRED' },
-  text('hash'),
-  text('item'),
-];
+/** `hash` is the content hash, `item` JSON of all fields. */
+const SCHEMA = schemaOf([
+  column('id', TEXT),
+  listColumn('vector', FLOAT),
+  column('hash', TEXT),
+  column('item', TEXT),
+]);
 
 const rowSchema = z.object({
   id: z.string(),
@@ -72,7 +69,7 @@ export async function exportParquet(
     const output = fileWriter(partial);
     const writer = new ParquetWriter({
       writer: output,
-      schema: COLUMNS,
+      schema: SCHEMA,
       kvMetadata: [{ key: PASSPORT, value: JSON.stringify({ format: 1, ...passport }) }],
       createdBy: 'kindred',
     });
@@ -176,8 +173,4 @@ function columnsOf(group: readonly VectorRecord[]): { name: string; data: unknow
     { name: 'hash', data: group.map(({ hash }) => hash) },
     { name: 'item', data: group.map(({ item }) => JSON.stringify(item.fields)) },
   ];
-}
-
-function text(name: string): SchemaElement {
-  return { name, type: 'BYTE_ARRAY', converted_type: 'UTF8', repetition_type: 'REQUIRED' };
 }

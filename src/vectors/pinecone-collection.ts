@@ -2,13 +2,15 @@ import type { Index, PineconeRecord } from '@pinecone-database/pinecone';
 import { badInput, throwIfAborted } from '../errors.js';
 import type { Item } from '../catalogue/item.js';
 import { abortable } from './abortable.js';
-import type { Filter } from './filter.js';
+import { FILTER_OPERATORS, type Filter } from './filter.js';
 import { idParts, inOrder } from './ids.js';
+import { pastTies } from './past-ties.js';
 import type { PineconeConnection } from './pinecone-connection.js';
 import { isMissing } from './pinecone-fault.js';
 import { type PineconeFilter, compileFilter } from './pinecone-filter.js';
 import { HASH, fromRecord, itemId, recordId, toItem, toRecord } from './pinecone-records.js';
 import { checkQueries, checkRecords, clampCosine, compareHits, noLexicalSearch } from './records.js';
+import { partsOf } from './parts.js';
 import type { Collection, CollectionSpec, Hit, SearchOptions, StoreCapabilities } from './store.js';
 import { typedFilter } from './typed-filter.js';
 
@@ -25,7 +27,7 @@ const FETCH_CHARACTERS = 6_000;
 const SPARE = 16;
 
 export const PINECONE_CAPABILITIES: StoreCapabilities = {
-  filters: new Set(['and', 'or', 'not', 'eq', 'in', 'range', 'contains', 'exists']),
+  filters: FILTER_OPERATORS,
   maxQueries: 64,
   merges: false,
   maxUpsert: 10_000,
@@ -83,19 +85,16 @@ export function createPineconeCollection(
     return hits.sort(compareHits);
   };
 
-  /** Asks for more until the last hit is farther than the one at the limit: then ids decide between all equals. */
   const nearest = async (
     vector: Float32Array,
     limit: number,
     filter: PineconeFilter | undefined,
     wanted: boolean,
   ): Promise<Hit[]> => {
-    for (let spare = SPARE; ; spare *= 8) {
-      const asked = Math.min(MAX_HITS, limit + spare);
-      const hits = await query(vector, asked, filter, wanted && asked <= MAX_HITS_WITH_ITEMS);
-      const cut = hits.length === asked && hits[asked - 1]?.score === hits[limit - 1]?.score;
-      if (!cut || asked === MAX_HITS) return hits.slice(0, limit);
-    }
+    const [hits = []] = await pastTies(limit, { spare: SPARE, growth: 8, most: MAX_HITS }, async (asked) => [
+      await query(vector, asked, filter, wanted && asked <= MAX_HITS_WITH_ITEMS),
+    ]);
+    return hits;
   };
 
   const search = async (
@@ -261,26 +260,3 @@ function upsertParts<T extends PineconeRecord & { values: number[] }>(records: r
 
 /** Bytes of a record's id, at most, and of the punctuation around it. */
 const ID_OVERHEAD = 600;
-
-/** Consecutive members in parts of `count` and `size` at most; one that is larger goes alone. */
-function partsOf<T>(
-  members: readonly T[],
-  count: number,
-  size: number,
-  sizeOf: (member: T) => number,
-): T[][] {
-  const parts: T[][] = [];
-  let taken = Infinity;
-  for (const member of members) {
-    const own = sizeOf(member);
-    const last = parts.at(-1);
-    if (last === undefined || last.length >= count || taken + own > size) {
-      parts.push([member]);
-      taken = own;
-    } else {
-      last.push(member);
-      taken += own;
-    }
-  }
-  return parts;
-}

@@ -1,13 +1,19 @@
-/** `vector` with length 1. */
-export function unit(vector: Float32Array): Float32Array {
-  const norm = Math.sqrt(dot(vector, vector));
-  return vector.map((x) => x / norm);
-}
-
+/** The inner product of two vectors of the same dimension. */
 export function dot(a: Float32Array, b: Float32Array): number {
   let sum = 0;
-  for (let at = 0; at < a.length; at += 1) sum += (a[at] ?? 0) * (b[at] ?? 0);
+  for (let index = 0; index < a.length; index++) sum += (a[index] ?? 0) * (b[index] ?? 0);
   return sum;
+}
+
+/** The Euclidean length of a vector. */
+export function norm(vector: Float32Array): number {
+  return Math.sqrt(dot(vector, vector));
+}
+
+/** `vector` with length 1. */
+export function unit(vector: Float32Array): Float32Array {
+  const length = norm(vector);
+  return vector.map((value) => value / length);
 }
 
 /** Vectors one after another, of unit length, `[n][dimension]`; those that are missing are left out. */
