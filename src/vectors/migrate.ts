@@ -52,6 +52,7 @@ export async function migrate(
       await again(() => target.optimize());
     }
   }
+  const loaded = written;
   for await (const records of source.scan({ batch: BATCH, signal })) {
     const known = await again(() => target.hashes(records.map(({ item }) => item.id)));
     // An adopted collection knows no hashes: whether its records have changed can't be told.
@@ -61,7 +62,7 @@ export async function migrate(
     written += missing.length;
     onProgress?.({ total, read, written });
   }
-  if (written > 0) await again(() => target.optimize());
+  if (written > loaded) await again(() => target.optimize());
   const there = await again(() => target.count());
   if (there < read)
     throw new Error(`expected the target to have ${String(read)} records, but it has ${String(there)}`);
