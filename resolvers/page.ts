@@ -1,14 +1,21 @@
+import type { Loaders } from '../loaders/index.js';
 import type { EntitySource } from '../schema/entity.js';
 import type { ConnectionSource } from '../schema/page.js';
 import type { Item } from '../src/catalogue/item.js';
 import type { ResultPage } from '../src/search/paging.js';
-import type { RequestContext } from './context.js';
 
-/** A page as the connection that clients see. Items are loaded only when asked for, all of a page in one batch. */
-export function toConnection(page: ResultPage, { loaders }: RequestContext): ConnectionSource {
+/**
+ * A page as the connection that clients see. Items are loaded only when asked for, all of a page in one batch; not at all without `items`,
+ * when their keys are all that is selected, unless the hits are older: then whether they are still there is all that is asked.
+ */
+export function toConnection(
+  page: ResultPage,
+  { loaders, items }: { readonly loaders: Loaders; readonly items: boolean },
+): ConnectionSource {
   const { hits, model, hasNextPage, hasPreviousPage, took } = page;
+  const load = items || !page.fresh;
   const node = async (id: string): Promise<EntitySource | null> =>
-    toEntity(await loaders.item.load(id, model));
+    load ? toEntity(await loaders.item.load(id, model)) : { id };
   const cursorOrNull = (index: number): string | null =>
     hits[index] === undefined ? null : page.cursor(index);
   return {

@@ -1,10 +1,12 @@
-import { Arg, Args, type ClassType, Ctx, FieldResolver, ID, Query, Resolver, Root } from 'type-graphql';
+import type { GraphQLResolveInfo } from 'graphql';
+import { Arg, Args, type ClassType, Ctx, FieldResolver, ID, Info, Query, Resolver, Root } from 'type-graphql';
 import type { EntitySource } from '../schema/entity.js';
 import type { ConnectionSource, PageArguments } from '../schema/page.js';
 import type { RequestContext } from './context.js';
 import { pageCost } from './cost.js';
 import type { EntityTypes } from './entity-types.js';
 import { toConnection, toEntity } from './page.js';
+import { selectsItems } from './selection.js';
 
 /** Makes the resolver of the catalogue's entity and of the query that answers one, named like it: `Product`, `product`. */
 export function createProductResolver(
@@ -34,7 +36,9 @@ export function createProductResolver(
       @Root() { id }: EntitySource,
       @Args(() => pageArguments) { filter, first, after, modelVersion }: PageArguments,
       @Ctx() context: RequestContext,
+      @Info() info: GraphQLResolveInfo,
     ): Promise<ConnectionSource> {
+      const items = selectsItems(info);
       const page = await context.recommend.page(
         {
           like: [{ kind: 'id', id }],
@@ -45,10 +49,11 @@ export function createProductResolver(
           first,
           after,
           modelVersion,
+          items,
         },
         context.loaders,
       );
-      return toConnection(page, context);
+      return toConnection(page, { loaders: context.loaders, items });
     }
   }
   return ProductResolver;

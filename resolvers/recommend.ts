@@ -1,5 +1,5 @@
-import { GraphQLFloat } from 'graphql';
-import { Arg, Args, type ClassType, Ctx, Query, Resolver } from 'type-graphql';
+import { GraphQLFloat, type GraphQLResolveInfo } from 'graphql';
+import { Arg, Args, type ClassType, Ctx, Info, Query, Resolver } from 'type-graphql';
 import { ExampleInput, RECOMMEND_STRATEGY } from '../schema/example.js';
 import type { ConnectionSource, PageArguments } from '../schema/page.js';
 import type { Example } from '../src/search/recommend.js';
@@ -8,6 +8,7 @@ import type { RequestContext } from './context.js';
 import { recommendCost } from './cost.js';
 import type { EntityTypes } from './entity-types.js';
 import { toConnection } from './page.js';
+import { selectsItems } from './selection.js';
 
 /** Makes the resolver of `Query.recommend`. */
 export function createRecommendResolver({ connection, pageArguments, readFilter }: EntityTypes): ClassType {
@@ -21,6 +22,7 @@ export function createRecommendResolver({ connection, pageArguments, readFilter 
     })
     async recommend(
       // type-graphql lists arguments from the last parameter to the first.
+      @Info() info: GraphQLResolveInfo,
       @Ctx() context: RequestContext,
       @Args(() => pageArguments) { filter, first, after, modelVersion }: PageArguments,
       @Arg('diversity', () => GraphQLFloat, {
@@ -39,6 +41,7 @@ export function createRecommendResolver({ connection, pageArguments, readFilter 
       @Arg('like', () => [ExampleInput], { defaultValue: [], description: 'What to be near to.' })
       like: ExampleInput[],
     ): Promise<ConnectionSource> {
+      const items = selectsItems(info);
       const page = await context.recommend.page(
         {
           like: like.map(toExample),
@@ -49,10 +52,11 @@ export function createRecommendResolver({ connection, pageArguments, readFilter 
           first,
           after,
           modelVersion,
+          items,
         },
         context.loaders,
       );
-      return toConnection(page, context);
+      return toConnection(page, { loaders: context.loaders, items });
     }
   }
   return RecommendResolver;

@@ -1,5 +1,5 @@
-import { GraphQLString } from 'graphql';
-import { Arg, Args, type ClassType, Ctx, Query, Resolver } from 'type-graphql';
+import { type GraphQLResolveInfo, GraphQLString } from 'graphql';
+import { Arg, Args, type ClassType, Ctx, Info, Query, Resolver } from 'type-graphql';
 import type { ConnectionSource, PageArguments } from '../schema/page.js';
 import { SEARCH_MODE } from '../schema/search-mode.js';
 import type { SearchMode } from '../src/models/model-version.js';
@@ -7,6 +7,7 @@ import type { RequestContext } from './context.js';
 import { pageCost } from './cost.js';
 import type { EntityTypes } from './entity-types.js';
 import { toConnection } from './page.js';
+import { selectsItems } from './selection.js';
 
 /** Makes the resolver of `Query.search`. */
 export function createSearchResolver({ connection, pageArguments, readFilter }: EntityTypes): ClassType {
@@ -20,6 +21,7 @@ export function createSearchResolver({ connection, pageArguments, readFilter }: 
     })
     async search(
       // type-graphql lists arguments from the last parameter to the first.
+      @Info() info: GraphQLResolveInfo,
       @Ctx() context: RequestContext,
       @Args(() => pageArguments) { filter, first, after, modelVersion }: PageArguments,
       @Arg('mode', () => SEARCH_MODE, {
@@ -29,11 +31,12 @@ export function createSearchResolver({ connection, pageArguments, readFilter }: 
       mode: SearchMode,
       @Arg('query', () => GraphQLString, { description: 'What to look for, in plain words.' }) query: string,
     ): Promise<ConnectionSource> {
+      const items = selectsItems(info);
       const page = await context.search.page(
-        { query, mode, filter: readFilter(filter, context.limits), first, after, modelVersion },
+        { query, mode, filter: readFilter(filter, context.limits), first, after, modelVersion, items },
         context.loaders,
       );
-      return toConnection(page, context);
+      return toConnection(page, { loaders: context.loaders, items });
     }
   }
   return SearchResolver;

@@ -331,7 +331,7 @@ describe('Product.similar', () => {
   it('takes one call a hop for all items of a page', async () => {
     const harness = await createHarness();
     await harness.run(
-      '{ search(query: "thing", first: 10) { nodes { id similar(first: 3) { nodes { title } } } } }',
+      '{ search(query: "thing", first: 10) { nodes { title similar(first: 3) { nodes { title } } } } }',
     );
     expect(harness.count('vectors')).toBe(1);
     // The window of the search, and those of all ten similar fields.

@@ -124,7 +124,7 @@ describe('search', () => {
     const own = await createHarness();
     const aliases = Array.from(
       { length: 8 },
-      (_, index) => `s${index}: search(query: "thing ${index}") { nodes { id } }`,
+      (_, index) => `s${index}: search(query: "thing ${index}") { nodes { title } }`,
     );
     const { errors } = await own.run(`{ ${aliases.join('\n')} }`);
     expect(errors).toBeUndefined();

@@ -13,6 +13,8 @@ export interface PageRequest {
   readonly first: number;
   /** Cursor of the hit before the page; absent for the first page. */
   readonly after?: string | null;
+  /** Whether the fields of the items will be asked for; by default they are. */
+  readonly items?: boolean;
   /** A version id or alias. Without it the cursor's version answers, and without a cursor the traffic policy chooses. */
   readonly modelVersion?: string | null;
 }
@@ -31,6 +33,8 @@ export interface ResultPage {
   readonly hasNextPage: boolean;
   readonly hasPreviousPage: boolean;
   readonly took: Timings;
+  /** Whether the hits were looked for now; otherwise some may be gone since. */
+  readonly fresh: boolean;
   /** The cursor of the hit at `index` on this page. Made when asked for: an HMAC a hit is a visible part of a small answer. */
   cursor(index: number): string;
 }
@@ -111,6 +115,7 @@ export function createPaging({ registry, config, cursorSecret }: PagingOptions):
           search: computed ? window.searchMs : 0,
           total: performance.now() - started,
         },
+        fresh: computed,
         cursor: (index) => {
           const { id: version } = model.version;
           return cursors.seal({ version, mark, fingerprint: query.fingerprint, rank: start + index });

@@ -36,13 +36,13 @@ export interface SearchOptions {
 /** Fetches the window of a query by one mode. */
 type Fetch = (
   model: ServedModel,
-  request: Pick<SearchRequest, 'query' | 'filter'> & { readonly limit: number },
+  request: Pick<SearchRequest, 'query' | 'filter' | 'items'> & { readonly limit: number },
   retrieval: Retrieval,
 ) => Promise<Window>;
 
 /** Search over the collections of all versions. */
 export function createSearch({ paging, limits, fusion }: SearchOptions): Search {
-  const byMeaning: Fetch = async (model, { query, filter, limit }, retrieval) => {
+  const byMeaning: Fetch = async (model, { query, filter, limit, items = true }, retrieval) => {
     const started = performance.now();
     const outcome = await retrieval.embedding.load(model, query, 'query');
     if (outcome instanceof KindredError) throw outcome;
@@ -50,7 +50,7 @@ export function createSearch({ paging, limits, fusion }: SearchOptions): Search 
     const hits = await retrieval.neighbours.load(model, outcome.vector, {
       limit,
       filter,
-      items: limit < paging.window,
+      items: items && limit < paging.window,
     });
     const searchMs = performance.now() - embedded;
     return { hits: rankHits(hits), embedMs: embedded - started, searchMs };
