@@ -39,6 +39,7 @@ export type ErrorReason =
   | 'TOO_DEEP'
   | 'TOO_MANY_INPUTS'
   | 'TOO_MANY_TOKENS'
+  | 'TRANSITION'
   | 'UNKNOWN_FIELD'
   | 'UNSUPPORTED_IMAGE'
   | 'ZERO_NORM';
