@@ -1,13 +1,13 @@
 import DataLoader from 'dataloader';
 import type { ImageReader } from '../src/embedding/image/source.js';
 import { throwIfAborted } from '../src/errors.js';
-import type { ModelRegistry } from '../src/models/model-version.js';
+import type { RequestModels } from '../src/rollout/traffic.js';
 import type { StoreCapabilities } from '../src/vectors/store.js';
 import { SPAN, type Telemetry, withSpan } from '../src/telemetry.js';
 
 /** What the loaders of one request are made of. */
 export interface LoaderOptions {
-  readonly registry: ModelRegistry;
+  readonly models: RequestModels;
   readonly images: ImageReader;
   readonly telemetry: Telemetry;
   /** What the store takes in one call. */

@@ -21,6 +21,7 @@ export interface Loaders extends Retrieval {
 export function createLoaders(options: LoaderOptions): Loaders {
   return {
     signal: options.signal,
+    models: options.models,
     embedding: createEmbeddingLoader(options),
     images: createImageLoader(options),
     neighbours: createNeighboursLoader(options),

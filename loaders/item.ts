@@ -1,7 +1,7 @@
 import type DataLoader from 'dataloader';
 import type { Item } from '../src/catalogue/item.js';
 import { KindredError } from '../src/errors.js';
-import type { ModelRegistry, ServedModel } from '../src/models/model-version.js';
+import type { ServedModel } from '../src/models/model-version.js';
 import { type LoaderOptions, batchLoader, keyed } from './batch.js';
 
 export interface ItemLoader {
@@ -14,7 +14,7 @@ export function createItemLoader(options: LoaderOptions): ItemLoader {
   const loaders = keyed<DataLoader<string, { readonly value: Item | null }>>();
   return {
     load: async (id, model) => {
-      const { collection } = model ?? anyServed(options.registry);
+      const { collection } = model ?? anyServed(options.models);
       const loader = loaders(collection.spec.name, () =>
         batchLoader('items', options, (ids) => collection.fetch(ids)),
       );
@@ -24,11 +24,11 @@ export function createItemLoader(options: LoaderOptions): ItemLoader {
 }
 
 /** The version that answers by default, or any other: every collection holds the whole catalogue. */
-function anyServed(registry: ModelRegistry): ServedModel {
+function anyServed(models: LoaderOptions['models']): ServedModel {
   try {
-    return registry.resolve(null);
+    return models.resolve(null);
   } catch (error) {
-    const [other] = registry.served();
+    const [other] = models.served();
     if (error instanceof KindredError && other !== undefined) return other;
     throw error;
   }

@@ -1,13 +1,17 @@
 import type { Logger } from 'pino';
 import type { Loaders } from '../loaders/index.js';
 import type { Config } from '../src/config.js';
-import type { ModelRegistry } from '../src/models/model-version.js';
+import type { AdminAccess } from '../src/http/admin.js';
 import type { Recommend } from '../src/search/recommend.js';
+import type { RequestModels, TrafficSubject } from '../src/rollout/traffic.js';
 import type { Search } from '../src/search/search.js';
 
 /** What one GraphQL request carries to its resolvers. */
 export interface RequestContext {
   readonly requestId: string;
+  /** Whose request it is. */
+  readonly subject: TrafficSubject;
+  readonly admin: AdminAccess;
   /** Aborted when the client has gone or the deadline has passed. */
   readonly signal: AbortSignal;
   /** When the answer is worthless, in ms of `performance.now()`. */
@@ -15,7 +19,8 @@ export interface RequestContext {
   readonly loaders: Loaders;
   readonly search: Search;
   readonly recommend: Recommend;
-  readonly registry: ModelRegistry;
+  /** The versions, as this request has them. */
+  readonly models: RequestModels;
   readonly limits: Config['limits'];
   readonly log: Logger;
 }

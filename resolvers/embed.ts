@@ -25,7 +25,7 @@ export class EmbedResolver {
   })
   async embed(
     // type-graphql lists arguments from the last parameter to the first.
-    @Ctx() { loaders, registry, limits }: RequestContext,
+    @Ctx() { loaders, models, limits }: RequestContext,
     @Arg('modelVersion', () => ID, {
       nullable: true,
       description:
@@ -53,7 +53,7 @@ export class EmbedResolver {
         'TOO_MANY_INPUTS',
       );
     }
-    const model = registry.resolve(modelVersion);
+    const model = models.resolve(modelVersion);
     const outcomes = await Promise.all(
       inputs.map(({ text, image }) =>
         image

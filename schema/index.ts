@@ -35,9 +35,9 @@ export async function createSchema({ catalogue }: { readonly catalogue: Catalogu
     entities: {
       [catalogue.entity]: async (reference, { loaders }) =>
         toEntity(await loaders.item.load(keyOf(reference))),
-      ModelVersion: (reference, { registry }) => {
+      ModelVersion: (reference, { models }) => {
         const id = keyOf(reference);
-        return registry.versions().find((version) => version.id === id) ?? null;
+        return models.versions().find((version) => version.id === id) ?? null;
       },
     },
     shareable: ['PageInfo'],

@@ -1,7 +1,9 @@
 import { GraphQLBoolean, GraphQLFloat, GraphQLString } from 'graphql';
 import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
 import type { ModelHealth, ModelRole, ModelVersion, SearchMode } from '../src/models/model-version.js';
+import type { VersionState } from '../src/rollout/state.js';
 import { GraphQLDateTime } from './date-time.js';
+import { VERSION_STATE } from './rollout.js';
 import { SEARCH_MODE } from './search-mode.js';
 
 const MODEL_ROLE = { STABLE: 'STABLE', CANDIDATE: 'CANDIDATE', IDLE: 'IDLE' } as const satisfies Record<
@@ -39,7 +41,7 @@ registerEnumType(MODEL_HEALTH, {
     'A version of the embedding model. Vectors and scores of different versions can not be compared.',
   simpleResolvers: true,
 })
-export class ModelVersionType implements Omit<ModelVersion, 'digest'> {
+export class ModelVersionType implements Omit<ModelVersion, 'digest' | 'rollout'> {
   @Field(() => ID, { description: 'What `modelVersion` arguments take.' })
   id!: string;
 
@@ -54,6 +56,9 @@ export class ModelVersionType implements Omit<ModelVersion, 'digest'> {
 
   @Field(() => MODEL_ROLE, { description: 'The part that it plays.' })
   role!: ModelRole;
+
+  @Field(() => VERSION_STATE, { description: 'Where it stands on its way into production and out of it.' })
+  state!: VersionState;
 
   @Field(() => GraphQLFloat, {
     description: 'Share of the requests without a version of their own that it answers, 0 to 1.',
@@ -86,4 +91,10 @@ export class ModelVersionType implements Omit<ModelVersion, 'digest'> {
     description: 'When it stops answering; null while that is open.',
   })
   sunsetAt!: Date | null;
+
+  @Field(() => ID, {
+    nullable: true,
+    description: 'The version that answers in its place once it retires; null before.',
+  })
+  successor!: string | null;
 }

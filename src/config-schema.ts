@@ -3,13 +3,16 @@ import { CACHE_URL, parseCacheUrl } from './cache/url.js';
 import { faissSchema } from './config-faiss.js';
 import { milvusSchema } from './config-milvus.js';
 import { pineconeSchema } from './config-pinecone.js';
+import { adminSchema, rolloutSchema } from './config-rollout.js';
 import { port, count, milliseconds } from './config-values.js';
 import { packageRoot } from './package-root.js';
 import { TEXT_LANGUAGES } from './vectors/text-language.js';
 
 /** Settings that `kindred config` masks and that no log line may hold, by dotted key. */
 export const SECRET_KEYS: ReadonlySet<string> = new Set([
+  'admin.token',
   'cache.url',
+  'rollout.stateUrl',
   'search.cursorSecret',
   'store.milvus.token',
   'store.pinecone.apiKey',
@@ -141,6 +144,8 @@ export const configSchema = z.strictObject({
         ),
     })
     .prefault({}),
+  rollout: rolloutSchema,
+  admin: adminSchema,
   embedding: z
     .strictObject({
       threads: z

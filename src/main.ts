@@ -22,6 +22,11 @@ import { readBundle } from './models/bundle.js';
 import type { ModelRegistry } from './models/model-version.js';
 import { isRemote, readRemote } from './models/remote.js';
 import { type LoadedModel, createRegistry } from './models/registry.js';
+import { openRolloutReplica } from './rollout/open.js';
+import type { Replica } from './rollout/replica.js';
+import { type Rollout, createRollout } from './rollout/rollout.js';
+import { candidateOf, stableOf } from './rollout/state.js';
+import { type RequestModels, type TrafficSubject, chooseVersion, modelsOf } from './rollout/traffic.js';
 import { type Paging, type ResultPage, createPaging } from './search/paging.js';
 import { createRecommend } from './search/recommend.js';
 import { type Search, type SearchRequest, createSearch } from './search/search.js';
@@ -44,6 +49,8 @@ export interface Domain {
   readonly catalogue: Catalogue;
   readonly store: VectorStore;
   readonly registry: ModelRegistry;
+  /** The steps between versions, on the state that all replicas share. */
+  readonly rollout: Rollout;
   /** How the batches of each local model are made, by version. */
   readonly tunings: ReadonlyMap<string, Tuning>;
   /** Shared by all models; undefined when caching is off. */
@@ -119,8 +126,17 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
       log.info({ version: model, ...tuning }, 'batch limits chosen');
     },
   });
-  const registry = await createRegistry({
+  let registry: ModelRegistry | undefined;
+  const replica = await openRolloutReplica({
+    config,
+    log,
+    follows: serves,
+    onState: () => registry?.sync(),
+  });
+  const loaded = (registry = await createRegistry({
     ...config.models,
+    rollout: () => replica.state,
+    graceMs: config.server.shutdownGraceMs,
     catalogue,
     store,
     load: (id) => loadModel(id, { cache, config, pool, telemetry }),
@@ -133,22 +149,29 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
         },
       ),
     onServed: serves
-      ? (id, collection) => pointAlias(id, collection, { catalogue, config, store })
+      ? (id, collection) => pointAlias(id, collection, { catalogue, replica, store })
       : undefined,
     log,
+  }));
+  const rollout = createRollout({
+    replica,
+    config: config.rollout,
+    digestOf: (id) => loaded.versions().find((version) => version.id === id)?.digest ?? '',
   });
   return {
     config,
     catalogue,
     store,
-    registry,
+    registry: loaded,
+    rollout,
     tunings,
     cache,
     telemetry,
     metricsHandler,
     log,
     close: async () => {
-      await registry.close();
+      await replica.close();
+      await loaded.close();
       await pool.close();
       await cache?.close();
       await store.close();
@@ -166,10 +189,10 @@ function mergesSearches({ capabilities }: VectorStore, config: Config): boolean 
 async function pointAlias(
   id: string,
   collection: string,
-  { catalogue, config, store }: Pick<Domain, 'catalogue' | 'config' | 'store'>,
+  { catalogue, replica, store }: Pick<Domain, 'catalogue' | 'store'> & { readonly replica: Replica },
 ): Promise<void> {
-  const { stable, candidate } = config.models;
-  const role = id === stable ? 'stable' : id === candidate ? 'candidate' : undefined;
+  const role =
+    id === stableOf(replica.state) ? 'stable' : id === candidateOf(replica.state) ? 'candidate' : undefined;
   if (role !== undefined)
     await store.aliases?.point(`${catalogue.entity.toLowerCase()}__${role}`, collection);
 }
@@ -198,20 +221,28 @@ async function loadModel(id: string, { cache, config, pool, telemetry }: Loading
 }
 
 /** What every search over a domain goes through. */
-function createPagedSearch({ config, registry }: Domain): { paging: Paging; search: Search } {
+function createPagedSearch({ config }: Domain): { paging: Paging; search: Search } {
   const paging = createPaging({
-    registry,
     config,
     cursorSecret: cursorKey(config.search.cursorSecret, config.data),
   });
   return { paging, search: createSearch({ paging, limits: config.limits, fusion: config.search.fusion }) };
 }
 
+/** The versions for a request of `subject`. */
+function requestModels({ config, registry, rollout }: Domain, subject: TrafficSubject): RequestModels {
+  const testers = new Set(config.rollout.testers);
+  return modelsOf(registry, () => ({
+    version: chooseVersion(rollout.replica.state, subject, { testers }),
+    named: subject.override !== undefined,
+  }));
+}
+
 /** Asks a domain as a gateway would, without one. */
 export async function searchOnce(domain: Domain, request: SearchRequest): Promise<ResultPage> {
-  const { config, registry, store, telemetry } = domain;
+  const { config, store, telemetry } = domain;
   const loaders = createLoaders({
-    registry,
+    models: requestModels(domain, {}),
     images: createImageReader({ limits: config.images }),
     telemetry,
     capabilities: store.capabilities,
@@ -229,14 +260,17 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
   const recommend = createRecommend({ paging, limits: config.limits });
   const server = await createServer({
     schema: await createSchema({ catalogue }),
-    makeContext: (request): RequestContext => ({
-      ...request,
-      loaders: createLoaders({ registry, images, telemetry, capabilities: store.capabilities, ...request }),
-      search,
-      recommend,
-      registry,
-      limits: config.limits,
-    }),
+    makeContext: (request): RequestContext => {
+      const models = requestModels(domain, request.subject);
+      return {
+        ...request,
+        loaders: createLoaders({ models, images, telemetry, capabilities: store.capabilities, ...request }),
+        search,
+        recommend,
+        models,
+        limits: config.limits,
+      };
+    },
     registry,
     config,
     telemetry,

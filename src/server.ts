@@ -7,7 +7,8 @@ import type Keyv from 'keyv';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
 import { KindredError } from './errors.js';
-import { createAdmission } from './http/admission.js';
+import { createAdminCheck } from './http/admin.js';
+import { type AdmissionOptions, createAdmission } from './http/admission.js';
 import { createApp } from './http/app.js';
 import { addBrowserRoutes } from './http/browser.js';
 import { watchEventLoop } from './http/event-loop.js';
@@ -19,6 +20,7 @@ import { createObserver } from './http/observe.js';
 import { createErrorEdge } from './http/public-error.js';
 import { addRestRoutes } from './http/rest.js';
 import type { RequestFacts, Scopes } from './http/scope.js';
+import { readSubject } from './http/subject.js';
 import { shedBefore } from './http/shed.js';
 import { createShedding } from './http/shedding.js';
 import type { MetricsHandler } from './telemetry-sdk.js';
@@ -88,6 +90,7 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
   const admission = createAdmission({
     config: config.server,
     observation: http.observation,
+    identify: identifier(config),
     onEnd: shedding.ended,
   });
   addGraphQLRoute(http, { apollo, admission, makeContext, errors, scopes, browser });
@@ -125,6 +128,12 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
       return admission.inFlight;
     },
   };
+}
+
+/** What the headers of a request say about who sent it. */
+function identifier({ admin, rollout }: Config): AdmissionOptions['identify'] {
+  const check = createAdminCheck(admin.token);
+  return (headers) => ({ subject: readSubject(headers, rollout), admin: check(headers.authorization) });
 }
 
 /** How often shed requests are logged, in ms. */

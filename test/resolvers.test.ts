@@ -5,8 +5,14 @@ import { createLoaders } from '../loaders/index.js';
 import { createImageReader } from '../src/embedding/image/source.js';
 import { KindredError } from '../src/errors.js';
 import type { ModelRegistry } from '../src/models/model-version.js';
+import { type RequestModels, modelsOf } from '../src/rollout/traffic.js';
 import { noTelemetry } from '../src/telemetry.js';
 import { type Harness, createHarness, faultOf, makeItems } from './schema-harness.js';
+
+/** A registry as a request has it that always gets the stable version. */
+function always(registry: ModelRegistry): RequestModels {
+  return modelsOf(registry, () => ({ version: 'stable', named: false }));
+}
 
 let harness: Harness;
 beforeAll(async () => {
@@ -55,10 +61,10 @@ describe('product', () => {
     const images = createImageReader({ limits: harness.config.images });
     const { capabilities } = harness.store;
     const settings = { images, telemetry: noTelemetry(), capabilities, signal, deadline };
-    const loaders = createLoaders({ registry: down, ...settings });
+    const loaders = createLoaders({ models: always(down), ...settings });
     const { data } = await harness.run('{ product(id: "p001") { id } }', {}, { ...context, loaders });
     expect(data).toEqual({ product: { id: 'p001' } });
-    const none = createLoaders({ registry: { ...down, served: () => [] }, ...settings });
+    const none = createLoaders({ models: always({ ...down, served: () => [] }), ...settings });
     const failed = await harness.run('{ product(id: "p001") { id } }', {}, { ...context, loaders: none });
     expect(faultOf(failed)).toMatchObject({ code: 'MODEL_VERSION_UNAVAILABLE' });
   });
@@ -127,7 +133,11 @@ describe('embed', () => {
       ...own.registry,
       resolve: () => ({ ...own.registry.resolve('v2'), embedder: own.embedders.v2 }),
     };
-    const result = await own.run(EMBED, { inputs: [{ text: 'a' }] }, { ...context, registry });
+    const result = await own.run(
+      EMBED,
+      { inputs: [{ text: 'a' }] },
+      { ...context, models: always(registry) },
+    );
     expect(result.data).toEqual({ embed: null });
     expect(faultOf(result)).toMatchObject({ code: 'OVERLOADED' });
   });

@@ -57,7 +57,8 @@ describe('a folder of states', () => {
     const store = createFileState(path);
     writeFileSync(join(path, '.half-written'), 'x');
     writeFileSync(join(path, 'notes.txt'), 'x');
-    for (let number = 0; number < 50; number += 1) await store.write((await store.read())?.tag ?? null, `${number}`);
+    for (let number = 0; number < 50; number += 1)
+      await store.write((await store.read())?.tag ?? null, `${number}`);
     expect((await store.read())?.text).toBe('49');
     expect(readdirSync(path).filter((name) => name.endsWith('.json'))).toHaveLength(33);
   });
@@ -216,11 +217,21 @@ describe.skipIf(reason !== undefined)(`Redis${reason === undefined ? '' : ` (ski
 
   it('a replica that starts while the server is away goes on with what it knew', async () => {
     const mirror = createMemoryState();
-    const before = await openReplica({ store: createRedisState(redis.url, 'mirrored'), mirror, first, pollMs: 50 });
+    const before = await openReplica({
+      store: createRedisState(redis.url, 'mirrored'),
+      mirror,
+      first,
+      pollMs: 50,
+    });
     await before.change(sharing(0.6));
     await before.close();
     await redis.kill();
-    const after = await openReplica({ store: createRedisState(redis.url, 'mirrored'), mirror, first, pollMs: 50 });
+    const after = await openReplica({
+      store: createRedisState(redis.url, 'mirrored'),
+      mirror,
+      first,
+      pollMs: 50,
+    });
     expect(after.cutOff).toEqual(expect.any(String));
     expect(shareOf(after)).toBe(0.6);
     await redis.restart();

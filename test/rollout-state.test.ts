@@ -59,7 +59,10 @@ describe('the states of a version', () => {
   it.each(VERSION_STATES.flatMap((from) => VERSION_STATES.map((to) => ({ from, to }))))(
     'allow $from -> $to only where the table says so',
     ({ from, to }) => {
-      const state = { ...first, versions: { ...first.versions, v2: { ...recordOf(first, 'v2'), state: from } } };
+      const state = {
+        ...first,
+        versions: { ...first.versions, v2: { ...recordOf(first, 'v2'), state: from } },
+      };
       const step = (): RolloutState => move(state, change('v2'), to);
       if (TRANSITIONS[from].includes(to)) expect(recordOf(step(), 'v2').state).toBe(to);
       else expect(step).toThrow(expect.objectContaining({ code: 'BAD_USER_INPUT', reason: 'TRANSITION' }));

@@ -11,6 +11,7 @@ import type { Item } from '../src/catalogue/item.js';
 import { type Config, loadConfig } from '../src/config.js';
 import type { ModelRegistry } from '../src/models/model-version.js';
 import { createRegistry } from '../src/models/registry.js';
+import { modelsOf } from '../src/rollout/traffic.js';
 import { createPaging } from '../src/search/paging.js';
 import { createRecommend } from '../src/search/recommend.js';
 import { createSearch } from '../src/search/search.js';
@@ -136,7 +137,7 @@ export async function createHarness({
   calls.length = 0;
   for (const { calls: embedded } of Object.values(embedders)) embedded.length = 0;
 
-  const paging = createPaging({ registry, config, cursorSecret: SECRET });
+  const paging = createPaging({ config, cursorSecret: SECRET });
   const { limits } = config;
   const search = createSearch({ paging, limits, fusion: config.search.fusion });
   const recommend = createRecommend({ paging, limits });
@@ -144,8 +145,9 @@ export async function createHarness({
   const images = createImageReader({ limits: config.images });
   const makeContext = (signal = new AbortController().signal): RequestContext => {
     const deadline = performance.now() + 60_000;
+    const models = modelsOf(registry, () => ({ version: 'stable', named: false }));
     const loaders = createLoaders({
-      registry,
+      models,
       images,
       telemetry: noTelemetry(),
       capabilities: store.capabilities,
@@ -153,13 +155,13 @@ export async function createHarness({
       deadline,
     });
     return {
-      requestId: 'test',
+      ...{ requestId: 'test', subject: {}, admin: 'none' as const },
       signal,
       deadline,
       loaders,
       search,
       recommend,
-      registry,
+      models,
       limits,
       log: pino({ level: 'silent' }),
     };

@@ -291,9 +291,11 @@ describe('cursors of a search', () => {
       versions: () => registry.versions().filter(({ id }) => id !== 'v1'),
     };
     for (const other of [changed, gone]) {
-      const paging = createPaging({ registry: other, config, cursorSecret: SECRET });
+      const paging = createPaging({ config, cursorSecret: SECRET });
+      const given = harness.makeContext();
       const context = {
-        ...harness.makeContext(),
+        ...given,
+        loaders: { ...given.loaders, models: other },
         search: createSearch({ paging, limits: config.limits, fusion: config.search.fusion }),
       };
       const variables = { query: 'thing', filter: { brand: { eq: 'Even' } }, after };

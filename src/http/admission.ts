@@ -1,3 +1,4 @@
+import type { IncomingHttpHeaders } from 'node:http';
 import { context } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Config } from '../config.js';
@@ -9,6 +10,8 @@ import type { RequestFacts } from './scope.js';
 export interface AdmissionOptions {
   readonly config: Pick<Config['server'], 'maxInFlight' | 'deadlineMs'>;
   readonly observation: App['observation'];
+  /** Reads whose request it is, and whether it is an admin's. */
+  readonly identify: (headers: IncomingHttpHeaders) => Pick<RequestFacts, 'subject' | 'admin'>;
   /** Told of each request that had its answer, and whether that was a refusal for overload. */
   readonly onEnd: (refused: boolean) => void;
 }
@@ -33,7 +36,7 @@ export interface Admission {
 }
 
 /** Makes the places: at most `maxInFlight` requests, each with a deadline, and cancelled when its client goes away. */
-export function createAdmission({ config, observation, onEnd }: AdmissionOptions): Admission {
+export function createAdmission({ config, observation, identify, onEnd }: AdmissionOptions): Admission {
   const inFlight = new Set<(error: KindredError) => void>();
 
   const check = (): void => {
@@ -66,7 +69,10 @@ export function createAdmission({ config, observation, onEnd }: AdmissionOptions
         onEnd(reply.raw.statusCode === ERROR_TABLE.OVERLOADED.status);
       });
       return {
-        facts: { requestId: request.id, signal: deadline.signal, deadline: deadline.at, log: seen.log },
+        facts: {
+          ...{ requestId: request.id, signal: deadline.signal, deadline: deadline.at, log: seen.log },
+          ...identify(request.headers),
+        },
         run: (work) => deadline.limit(context.with(seen.context, work)),
       };
     },

@@ -4,6 +4,7 @@ import type { EmbedOutcome } from '../embedding/embedder.js';
 import { KindredError } from '../errors.js';
 import type { Admission } from './admission.js';
 import { type EmbedResponse, embedRequestSchema } from './embed-schemas.js';
+import { deprecationHeaders } from './deprecation.js';
 import type { Embed } from './embeddings.js';
 import { refuseOtherMethods } from './method-not-allowed.js';
 import { checkCount, parseBody } from './parse-body.js';
@@ -34,6 +35,7 @@ export function addEmbedRoute(
           { model: request.params.version, texts, ...choices },
           facts,
         );
+        void reply.headers(deprecationHeaders([version]));
         const head = { modelVersion: version.id, dimension } satisfies Omit<EmbedResponse, 'embeddings'>;
         return stringifyList(head, 'embeddings', outcomes, (outcome, index) =>
           shapeOutcome(outcome, index, encoding),

@@ -24,8 +24,11 @@ import {
 import type Keyv from 'keyv';
 import type { Logger } from 'pino';
 import type { Config } from '../config.js';
+import type { ModelVersion } from '../models/model-version.js';
+import type { RequestModels } from '../rollout/traffic.js';
 import { SPAN, type Telemetry } from '../telemetry.js';
 import { createCostCheck } from './cost.js';
+import { deprecationHeaders, deprecations } from './deprecation.js';
 import { createDocuments } from './documents.js';
 import { type ErrorEdge, withRequestId } from './public-error.js';
 import { failureHead } from './response-status.js';
@@ -163,8 +166,10 @@ function documentsPlugin({
           for (const error of request.errors) errors.report(error, scope?.log ?? log);
           return Promise.resolve();
         },
-        willSendResponse({ response }) {
+        willSendResponse({ response, contextValue }) {
           if (response.body.kind === 'single') {
+            const { models } = contextValue as { models?: Pick<RequestModels, 'used'> };
+            if (models) tellDeprecations(response.http, response.body.singleResult, models.used());
             const more = refusals.slice(1).map((each) => errors.format(each));
             finishResponse(response.http, response.body.singleResult, more, scope?.requestId);
           }
@@ -174,6 +179,18 @@ function documentsPlugin({
       return Promise.resolve(listener);
     },
   };
+}
+
+/** Tells clients of retiring versions that they are: nothing else would before the versions are gone. */
+function tellDeprecations(
+  http: HTTPGraphQLHead,
+  result: FormattedExecutionResult,
+  used: readonly ModelVersion[],
+): void {
+  const deprecation = deprecations(used);
+  if (deprecation.length === 0) return;
+  result.extensions = { ...result.extensions, deprecation };
+  for (const [name, value] of Object.entries(deprecationHeaders(used))) http.headers.set(name, value);
 }
 
 /** Completes the errors of a result, if any, and gives the response their status when they are all there is. */

@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify';
 import { vectorToBase64 } from '../embedding/base64.js';
 import type { EmbedOutcome, Embedding } from '../embedding/embedder.js';
 import { KindredError } from '../errors.js';
+import { deprecationHeaders } from './deprecation.js';
 import type { EmbedRouteOptions } from './embed-route.js';
 import { refuseOtherMethods } from './method-not-allowed.js';
 import { type OpenAiEmbeddingList, openAiRequestSchema } from './openai-schemas.js';
@@ -23,6 +24,7 @@ export function addOpenAiRoute(
       const texts = typeof input === 'string' ? [input] : input;
       const body = await run(async () => {
         const { version, outcomes } = await embed({ texts, ...choices }, facts);
+        void reply.headers(deprecationHeaders([version]));
         const embeddings = outcomes.map((outcome, index) =>
           assertEmbedded(outcome, typeof input === 'string' ? 'input' : `input[${index}]`),
         );

@@ -1,5 +1,7 @@
 import type { HTTPGraphQLRequest } from '@apollo/server';
 import type { Logger } from 'pino';
+import type { TrafficSubject } from '../rollout/traffic.js';
+import type { AdminAccess } from './admin.js';
 
 /** What the work of a request may know of it. */
 export interface RequestFacts {
@@ -9,6 +11,9 @@ export interface RequestFacts {
   /** When the answer is worthless, in ms of `performance.now()`. */
   readonly deadline: number;
   readonly log: Logger;
+  /** Whose request it is. */
+  readonly subject: TrafficSubject;
+  readonly admin: AdminAccess;
 }
 
 /** What is known about a GraphQL request being answered. */

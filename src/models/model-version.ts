@@ -1,4 +1,5 @@
 import type { Embedder } from '../embedding/embedder.js';
+import type { VersionRecord, VersionState } from '../rollout/state.js';
 import type { Collection } from '../vectors/store.js';
 
 /** What a search goes by: the meaning of the query, its words, or both. */
@@ -17,11 +18,17 @@ export interface ModelVersion {
   readonly dimension: number;
   readonly maxTokens: number;
   readonly role: ModelRole;
+  /** Where it stands on its way into production and out of it. */
+  readonly state: VersionState;
   /** Share of the requests without a version of their own that it answers, 0 to 1. */
   readonly traffic: number;
   readonly health: ModelHealth;
   /** When it stops answering; null while nobody has decided. */
   readonly sunsetAt: Date | null;
+  /** The version that answers in its place, once it retires. */
+  readonly successor: string | null;
+  /** What is known of its rollout: progress, proofs, gate. */
+  readonly rollout: Pick<VersionRecord, 'since' | 'backfill' | 'verified' | 'gate' | 'outOfService'>;
   /** What a search of its items may go by; none while it can't answer. */
   readonly searchModes: readonly SearchMode[];
   /** What runs it here, e.g. `cuda`; null while it has never loaded, and for remote ones. */
@@ -41,11 +48,11 @@ export interface ServedModel {
 
 /** The versions behind this gateway. */
 export interface ModelRegistry {
-  /** All versions, failed ones too, in the order of the config. */
+  /** All versions but those that are gone, failed ones too: those of the config in its order, then those that came later. */
   versions(): ModelVersion[];
   /**
    * The version that `reference` (an id, or the alias `stable` or `candidate`) names; null lets the traffic policy choose.
-   * Throws MODEL_VERSION_NOT_FOUND, or MODEL_VERSION_UNAVAILABLE when it is known and can't answer.
+   * Throws MODEL_VERSION_NOT_FOUND, naming the successor of one that is gone, or MODEL_VERSION_UNAVAILABLE when it is known and can't answer.
    */
   resolve(reference?: string | null): ServedModel;
   /** Every version that can answer now. */
@@ -56,5 +63,7 @@ export interface ModelRegistry {
   faults(): Record<string, string>;
   /** For operators: why versions that answer don't run where they should, by id. Never sent to clients. */
   degradations(): Record<string, string>;
+  /** Loads and drops versions as the rollout has it by now. */
+  sync(): void;
   close(): Promise<void>;
 }

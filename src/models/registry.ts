@@ -4,6 +4,7 @@ import { type Catalogue, indexedFields, searchedFields } from '../catalogue/cata
 import { schemaDigest } from '../catalogue/hash.js';
 import type { Embedder } from '../embedding/embedder.js';
 import { KindredError } from '../errors.js';
+import { type RolloutState, candidateOf, firstState, stableOf } from '../rollout/state.js';
 import type { Collection, CollectionSpec, VectorStore } from '../vectors/store.js';
 import type { ModelRegistry, ModelRole, ModelVersion, ServedModel } from './model-version.js';
 
@@ -18,6 +19,8 @@ export interface RegistryOptions {
   readonly versions: readonly string[];
   readonly stable: string;
   readonly candidate: string | null;
+  /** Where each version stands; by default as the config says. */
+  readonly rollout?: () => RolloutState;
   readonly catalogue: Catalogue;
   readonly store: VectorStore;
   /** Loads a version's model; rejects with the reason when its bundle is broken. */
@@ -27,6 +30,8 @@ export interface RegistryOptions {
   readonly retryMs?: number;
   /** Time to wait for the versions, in ms; a slower one joins once it is loaded. Default: as long as it takes. */
   readonly startMs?: number;
+  /** Time that requests in flight get before a version that is gone is unloaded, in ms. Default 15,000. */
+  readonly graceMs?: number;
   /** Told when a version can answer, with the name of its collection. What it throws is logged. */
   readonly onServed?: (id: string, collection: string) => Promise<void>;
   /** Puts something before each collection, e.g. the coalescing of searches. */
@@ -40,11 +45,13 @@ interface Slot {
   collection: Collection | null;
   /** Why it can't answer; null while it loads and when it can. */
   fault: string | null;
+  /** Whether it was taken out: nothing may be loaded into it any more. */
+  left: boolean;
 }
 
-const ALIASES: Readonly<Record<string, 'stable' | 'candidate'>> = {
-  stable: 'stable',
-  candidate: 'candidate',
+const ALIASES: Readonly<Record<string, (state: RolloutState) => string | null>> = {
+  stable: stableOf,
+  candidate: candidateOf,
 };
 
 /**
@@ -52,18 +59,19 @@ const ALIASES: Readonly<Record<string, 'stable' | 'candidate'>> = {
  * refused by name while the others serve, and is tried again until it loads or the registry closes.
  */
 export async function createRegistry(options: RegistryOptions): Promise<ModelRegistry> {
-  const { catalogue, store, log, retryMs = 3_000, startMs } = options;
-  const slots = new Map<string, Slot>(
-    options.versions.map((id) => [id, { id, model: null, collection: null, fault: null }]),
-  );
+  const { catalogue, store, log, retryMs = 3_000, graceMs = 15_000, startMs } = options;
+  const first = firstState(options);
+  const rollout = options.rollout ?? ((): RolloutState => first);
+  const slots = new Map<string, Slot>();
   const timers = new Set<NodeJS.Timeout>();
+  const leaving = new Map<NodeJS.Timeout, LoadedModel>();
   let closed = false;
 
   const loadSlot = async (slot: Slot): Promise<void> => {
     try {
       slot.model ??= await options.load(slot.id);
       // Nobody else will close what came too late.
-      if (closed) {
+      if (closed || slot.left) {
         await slot.model.embedder.close();
         return;
       }
@@ -81,7 +89,7 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       if (degraded !== undefined)
         log.warn({ version: slot.id, provider, reason: degraded }, 'model version degraded');
     } catch (error) {
-      if (closed) return;
+      if (closed || slot.left) return;
       const reason = error instanceof Error ? error.message : String(error);
       // The same fault again is no news.
       if (slot.fault !== reason) log.error({ version: slot.id, reason }, 'model version refused');
@@ -112,14 +120,46 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
     timers.add(timer);
   };
 
-  const loading = Promise.all([...slots.values()].map(loadSlot));
+  /** Slots for all versions that are there, and none for those that are gone. Answers what it has begun to load. */
+  const sync = (): Promise<unknown> => {
+    const { versions } = rollout();
+    const present = [...options.versions, ...Object.keys(versions)].filter(
+      (id) => versions[id]?.state !== 'gone',
+    );
+    for (const [id, slot] of slots) if (!present.includes(id)) unload(slot);
+    const fresh = [...new Set(present)].filter((id) => !slots.has(id));
+    return Promise.all(
+      fresh.map((id) => {
+        const slot: Slot = { id, model: null, collection: null, fault: null, left: false };
+        slots.set(id, slot);
+        return loadSlot(slot);
+      }),
+    );
+  };
+  const unload = (slot: Slot): void => {
+    slot.left = true;
+    slots.delete(slot.id);
+    log.info({ version: slot.id }, 'model version gone');
+    const { model } = slot;
+    if (model === null) return;
+    const timer = setTimeout(() => {
+      leaving.delete(timer);
+      void model.embedder.close();
+    }, graceMs);
+    timer.unref();
+    leaving.set(timer, model);
+  };
+
+  const loading = sync();
   await (startMs === undefined ? loading : Promise.race([loading, sleep(startMs, null, { ref: false })]));
   for (const { id, fault, collection } of slots.values())
     if (fault === null && collection === null) log.warn({ version: id }, 'model version still loading');
 
   const roleOf = (id: string): ModelRole =>
-    id === options.stable ? 'STABLE' : id === options.candidate ? 'CANDIDATE' : 'IDLE';
+    id === stableOf(rollout()) ? 'STABLE' : id === candidateOf(rollout()) ? 'CANDIDATE' : 'IDLE';
   const describe = (slot: Slot): ModelVersion => {
+    const record = rollout().versions[slot.id] ?? UNKNOWN;
+    const share = trafficOf(rollout());
     const model = slot.model?.embedder.model;
     const placement = slot.model?.embedder.health().placement;
     return {
@@ -128,9 +168,12 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       dimension: model?.dimension ?? 0,
       maxTokens: model?.maxTokens ?? 0,
       role: roleOf(slot.id),
-      traffic: slot.id === options.stable ? 1 : 0,
+      state: record.state,
+      traffic: record.state === 'stable' ? 1 - share : record.state === 'canary' ? share : 0,
       health: slot.fault !== null ? 'FAILED' : slot.collection === null ? 'LOADING' : 'READY',
-      sunsetAt: null,
+      sunsetAt: record.sunsetAt === null ? null : new Date(record.sunsetAt),
+      successor: record.successor,
+      rollout: record,
       searchModes:
         slot.collection === null
           ? []
@@ -150,16 +193,24 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
   return {
     versions: () => [...slots.values()].map(describe),
     resolve: (reference) => {
-      const alias = reference === null || reference === undefined ? 'stable' : ALIASES[reference];
-      const id = alias === undefined ? reference : options[alias];
-      const slot = slots.get(id ?? '');
-      if (slot === undefined) {
+      const state = rollout();
+      const alias = Object.hasOwn(ALIASES, reference ?? 'stable')
+        ? ALIASES[reference ?? 'stable']
+        : undefined;
+      const id = (alias === undefined ? reference : alias(state)) ?? '';
+      const slot = slots.get(id);
+      if (slot === undefined || isOver(state, id)) {
+        const known = [...slots.keys()].filter((each) => !isOver(state, each));
+        const successor = Object.hasOwn(state.versions, id) ? state.versions[id]?.successor : undefined;
+        const instead = successor
+          ? `model version ${id} is retired, and ${successor} answers in its place: `
+          : '';
         throw new KindredError(
           'MODEL_VERSION_NOT_FOUND',
-          `expected modelVersion to be one of ${options.versions.join(', ')}, stable or candidate`,
+          `${instead}expected modelVersion to be one of ${known.join(', ')}, stable or candidate`,
         );
       }
-      const served = serve(slot);
+      const served = state.versions[id]?.state === 'backfilling' ? null : serve(slot);
       if (served === null) {
         throw new KindredError('MODEL_VERSION_UNAVAILABLE', `model version ${slot.id} can't answer now`, {
           retryAfterMs: retryMs,
@@ -193,13 +244,40 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       }
       return reasons;
     },
+    sync: () => {
+      void sync();
+    },
     close: async () => {
       closed = true;
       for (const timer of timers) clearTimeout(timer);
+      for (const [timer, { embedder }] of leaving) {
+        clearTimeout(timer);
+        await embedder.close();
+      }
       for (const { model } of slots.values()) await model?.embedder.close();
     },
   };
 }
+
+/** The share of the version on trial, 0 to 1. */
+function trafficOf(state: RolloutState): number {
+  const { share = 0, outOfService = null } = state.versions[candidateOf(state) ?? ''] ?? {};
+  return outOfService === null ? share : 0;
+}
+
+/** Whether the time of a retiring version is over, though nobody has noted it yet. */
+function isOver({ versions }: RolloutState, id: string): boolean {
+  const record = versions[id];
+  return (
+    record?.state === 'retiring' && record.sunsetAt !== null && Date.parse(record.sunsetAt) <= Date.now()
+  );
+}
+
+/** What is known of a version that the shared state does not name: one of this gateway's config alone. */
+const UNKNOWN = {
+  ...{ state: 'added' as const, since: new Date(0).toISOString(), share: 0, sunsetAt: null, successor: null },
+  ...{ backfill: {}, verified: null, gate: null, outOfService: null },
+};
 
 /**
  * The collection of a version. Its name holds the digests of model and schema: vectors of two models never meet, and a catalogue with other

@@ -22,7 +22,10 @@ export function createRedisState(url: string, namespace: string): StateStore {
   const client = createClient({
     url,
     disableOfflineQueue: true,
-    socket: { reconnectStrategy: (retries) => Math.min(RECONNECT_MS, 50 * 2 ** retries), connectTimeout: CALL_MS },
+    socket: {
+      reconnectStrategy: (retries) => Math.min(RECONNECT_MS, 50 * 2 ** retries),
+      connectTimeout: CALL_MS,
+    },
   });
   let fault = 'not connected yet';
   // An 'error' without a listener ends the process. Whoever calls meanwhile gets it as the reason.
@@ -59,7 +62,7 @@ export function createRedisState(url: string, namespace: string): StateStore {
           keys: [state, `${state}:settling`],
           arguments: [expected ?? '', randomUUID(), text, restores ? '1' : '0', String(SETTLE_MS)],
         });
-        return String(answer) as WriteResult;
+        return answer as unknown as WriteResult;
       }),
     close: async () => {
       if (client.isOpen) client.destroy();

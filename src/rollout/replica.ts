@@ -153,7 +153,8 @@ function parse(text: string): RolloutState {
     throw new Error('what is stored as the rollout state is no JSON');
   }
   const parsed = stateSchema.safeParse(value);
-  if (!parsed.success) throw new Error('what is stored as the rollout state is none of this version of Kindred');
+  if (!parsed.success)
+    throw new Error('what is stored as the rollout state is none of this version of Kindred');
   return parsed.data;
 }
 

@@ -21,6 +21,10 @@ export interface StateStore {
    * Stores `text` if what is stored has the tag `expected`, or if nothing is stored and `expected` is null. `restores` says that it was stored before and
    * was lost.
    */
-  write(expected: string | null, text: string, options?: { readonly restores?: boolean }): Promise<WriteResult>;
+  write(
+    expected: string | null,
+    text: string,
+    options?: { readonly restores?: boolean },
+  ): Promise<WriteResult>;
   close(): Promise<void>;
 }

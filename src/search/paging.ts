@@ -1,10 +1,11 @@
 import { badInput } from '../errors.js';
 import type { Config } from '../config.js';
-import type { ModelRegistry, ServedModel } from '../models/model-version.js';
+import type { ServedModel } from '../models/model-version.js';
 import type { Hit } from '../vectors/store.js';
 import { CURSOR_MARK_LENGTH, type Cursors, type Position, badCursor, createCursors } from './cursor.js';
 import { fingerprint } from './fingerprint.js';
 import { continued } from './opening.js';
+import type { Retrieval } from './retrieval.js';
 import { type Window, type WindowAnswer, createWindows } from './window.js';
 
 /** Which page of the results, and by which version. */
@@ -43,6 +44,8 @@ export interface ResultPage {
 interface PagedQuery {
   /** Names the query: everything that decides its hits, but for the version. */
   readonly fingerprint: string;
+  /** The versions of the request. */
+  readonly models: Retrieval['models'];
   readonly signal: AbortSignal;
   /** Whether the first hits of a window are those of a shorter one, but for what an approximate index does; otherwise none is shortened. */
   readonly grows: boolean;
@@ -55,13 +58,12 @@ export interface Paging {
   /** Hits in a window. */
   readonly window: number;
   /**
-   * Throws BAD_USER_INPUT (PAGE_SIZE, BAD_CURSOR) before anything is fetched, the registry's errors, and those of `fetch`.
+   * Throws BAD_USER_INPUT (PAGE_SIZE, BAD_CURSOR) before anything is fetched, the errors of `models`, and those of `fetch`.
    */
   page(request: PageRequest, query: PagedQuery): Promise<ResultPage>;
 }
 
 export interface PagingOptions {
-  readonly registry: ModelRegistry;
   readonly config: Pick<Config, 'search' | 'limits'>;
   /** The key that signs cursors. */
   readonly cursorSecret: string;
@@ -72,7 +74,7 @@ export interface PagingOptions {
  * than one asked for 40, so pages cut from different searches would repeat and skip items. Most queries are asked for their first page alone, so
  * that comes from a short opening window, which stays the beginning of the whole one that further pages are cut from.
  */
-export function createPaging({ registry, config, cursorSecret }: PagingOptions): Paging {
+export function createPaging({ config, cursorSecret }: PagingOptions): Paging {
   const { window: size, openingWindow, windowTtlMs, windowCacheEntries } = config.search;
   const { pageSize } = config.limits;
   const cursors = createCursors(cursorSecret);
@@ -100,7 +102,7 @@ export function createPaging({ registry, config, cursorSecret }: PagingOptions):
         throw badInput(`expected first to be 1 to ${pageSize}, but got ${first}`, 'PAGE_SIZE');
       }
       const position = openCursor(cursors, after, query.fingerprint);
-      const model = answerer(registry, modelVersion ?? null, position);
+      const model = answerer(query.models, modelVersion ?? null, position);
       const mark = modelMark(model);
       const start = position === null ? 0 : position.rank + 1;
       const end = start + first;
@@ -139,11 +141,15 @@ function openCursor(
 }
 
 /** The version that answers: the one asked for, which must then be the cursor's, or the cursor's. */
-function answerer(registry: ModelRegistry, reference: string | null, position: Position | null): ServedModel {
-  if (position === null) return registry.resolve(reference);
-  const known = registry.versions().some(({ id }) => id === position.version);
+function answerer(
+  models: Retrieval['models'],
+  reference: string | null,
+  position: Position | null,
+): ServedModel {
+  if (position === null) return models.resolve(reference);
+  const known = models.versions().some(({ id }) => id === position.version);
   if (!known) throw badCursor(`the model version of this cursor, ${position.version}, is gone`);
-  const model = registry.resolve(reference ?? position.version);
+  const model = models.resolve(reference ?? position.version);
   if (model.version.id !== position.version || modelMark(model) !== position.mark) {
     throw badCursor(`expected a cursor of model version ${model.version.id}, but got one of another`);
   }

@@ -69,6 +69,7 @@ export function createRecommend({ paging, limits }: RecommendOptions): Recommend
           fingerprint(...exampleMarks(dislike)),
           canonicalFilter(filter),
         ),
+        models: retrieval.models,
         signal: retrieval.signal,
         // Diversity chooses from the whole window, and BEST_SCORE ranks whatever its probes found.
         grows: diversity === 0 && strategy !== 'BEST_SCORE',

@@ -85,6 +85,7 @@ export function createSearch({ paging, limits, fusion }: SearchOptions): Search 
       if (query instanceof KindredError) throw query;
       return paging.page(request, {
         fingerprint: fingerprint('search', request.mode, query, canonicalFilter(request.filter)),
+        models: retrieval.models,
         signal: retrieval.signal,
         // A fused ranking depends on how deep its parts were read.
         grows: request.mode !== 'HYBRID',

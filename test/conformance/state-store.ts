@@ -55,7 +55,7 @@ export function describeStateStore(name: string, make: () => StateStoreUnderTest
       const stores = [store, other];
       await Promise.all(
         Array.from({ length: 8 }, async (_, writer) => {
-          for (let done = 0; done < 5; ) {
+          for (let done = 0; done < 5;) {
             const own = stores[writer % 2]!;
             const seen = await own.read();
             const text = `${seen?.text ?? ''}${String(writer)}`;
@@ -65,7 +65,7 @@ export function describeStateStore(name: string, make: () => StateStoreUnderTest
       );
       const text = (await store.read())?.text ?? '';
       expect(text).toHaveLength(40);
-      expect([...text].sort().join('')).toBe('0000011111222223333344444555556666677777');
+      expect(Array.from(text).sort().join('')).toBe('0000011111222223333344444555556666677777');
     });
   });
 }

@@ -1,0 +1,21 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Config } from '../config.js';
+import type { TrafficSubject } from '../rollout/traffic.js';
+
+/** Characters of an id that count; longer ones are cut. */
+const MAX_ID = 256;
+
+/** Whose request it is, by the headers that the config names. */
+export function readSubject(
+  headers: IncomingHttpHeaders,
+  { overrideHeader, stickyHeaders }: Pick<Config['rollout'], 'overrideHeader' | 'stickyHeaders'>,
+): TrafficSubject {
+  const valueOf = (name: string): string | undefined => {
+    const value = headers[name.toLowerCase()];
+    return typeof value === 'string' && value !== '' ? value.slice(0, MAX_ID) : undefined;
+  };
+  const override = overrideHeader === null ? undefined : valueOf(overrideHeader);
+  let id: string | undefined;
+  for (const name of stickyHeaders) id ??= valueOf(name);
+  return { ...(override !== undefined && { override }), ...(id !== undefined && { id }) };
+}

@@ -1,0 +1,208 @@
+import type { Config } from '../config.js';
+import type { Replica } from './replica.js';
+import {
+  type Actor,
+  type Change,
+  type GateSummary,
+  type RolloutState,
+  type ShardProgress,
+  type VersionRecord,
+  type Verification,
+  addVersion,
+  amend,
+  candidateOf,
+  move,
+  noteProgress,
+  promote,
+  recordOf,
+  refusal,
+  restore,
+  stableOf,
+} from './state.js';
+
+/** Who takes a step, why, and whether without the proofs that it needs. */
+export interface StepOptions extends Actor {
+  /** Goes without a passing gate and verification; then `why` has to say something. */
+  readonly force?: boolean;
+}
+
+export interface RolloutOptions {
+  readonly replica: Replica;
+  readonly config: Pick<Config['rollout'], 'sunsetDays' | 'gate'>;
+  /** The digest of a version's files as they are loaded here; '' while they are not. */
+  readonly digestOf: (id: string) => string;
+  readonly now?: () => Date;
+}
+
+/**
+ * The steps of a rollout. Each is one change of the shared state: it is taken as a whole, on top of the latest state, or refused with BAD_USER_INPUT
+ * (TRANSITION) in words that say what is missing; UPSTREAM_UNAVAILABLE when the shared state can't be reached.
+ */
+export interface Rollout {
+  readonly replica: Replica;
+  /** Makes a version known. Nothing changes when it is. */
+  add(id: string, actor: Actor): Promise<RolloutState>;
+  /** Begins or goes on with the embedding of the catalogue into a version; nothing changes while one is under way. */
+  beginBackfill(id: string, actor: Actor): Promise<RolloutState>;
+  noteProgress(id: string, shard: string, progress: ShardProgress): Promise<RolloutState>;
+  noteVerified(id: string, verification: Verification, actor: Actor): Promise<RolloutState>;
+  noteGate(id: string, gate: GateSummary, actor: Actor): Promise<RolloutState>;
+  /** Puts a verified version on trial: searches run on it too, and their answers are compared. */
+  shadow(id: string, options: StepOptions): Promise<RolloutState>;
+  /** Gives a version on trial a share of the requests, 0 to 1; above 0 it needs a passing gate. */
+  setTraffic(id: string, share: number, options: StepOptions): Promise<RolloutState>;
+  /** Makes a version on trial the stable one. */
+  promote(id: string, options: StepOptions): Promise<RolloutState>;
+  /** Takes the traffic from the version on trial; when none has any, brings back the version that was stable before. */
+  rollback(actor: Actor): Promise<RolloutState>;
+  /** Ends a trial: the version is as if it had just been added. */
+  abandon(id: string, actor: Actor): Promise<RolloutState>;
+  /** Ends a retiring version, or one that was only added. */
+  retire(id: string, actor: Actor): Promise<RolloutState>;
+  /** Takes a version out of service, or back into it with null. Nothing changes when it is there. */
+  setService(id: string, outOfService: string | null, actor: Actor): Promise<RolloutState>;
+}
+
+/** Makes the steps over a replica of the shared state. */
+export function createRollout({
+  replica,
+  config,
+  digestOf,
+  now = () => new Date(),
+}: RolloutOptions): Rollout {
+  const changeOf = (version: string, action: string, { who, why }: Actor): Change => ({
+    ...{ version, action, who, why },
+    at: now(),
+  });
+
+  /** Throws when a version may not answer users: what it needs, and how to get it. */
+  const demandGate = (state: RolloutState, id: string, { force = false, why }: StepOptions): void => {
+    if (forced(force, why)) return;
+    const missing = gateFault(recordOf(state, id), {
+      id,
+      stable: stableOf(state),
+      digestOf,
+      maxAgeMs: config.gate.maxAgeHours * 3_600_000,
+      at: now(),
+    });
+    if (missing !== undefined)
+      throw refusal(`${missing}; run \`kindred models gate ${id}\`, or force it with a reason`);
+  };
+
+  return {
+    replica,
+    add: (id, actor) => replica.change((state) => addVersion(state, changeOf(id, 'add', actor))),
+    beginBackfill: (id, actor) =>
+      replica.change((state) => {
+        const { state: at } = recordOf(state, id);
+        if (at === 'backfilling') return state;
+        // What is on trial may be filled again: it goes back to be verified anew.
+        const more = { backfill: {}, verified: null };
+        return move(state, changeOf(id, 'backfill', actor), 'backfilling', more);
+      }),
+    noteProgress: (id, shard, progress) =>
+      replica.change((state) => noteProgress(state, id, shard, progress)),
+    noteVerified: (id, verified, actor) =>
+      replica.change((state) => amend(state, changeOf(id, 'verify', actor), { verified })),
+    noteGate: (id, gate, actor) =>
+      replica.change((state) => amend(state, changeOf(id, 'gate', actor), { gate })),
+    shadow: (id, options) =>
+      replica.change((state) => {
+        const record = recordOf(state, id);
+        const stable = stableOf(state);
+        if (!forced(options.force, options.why) && record.verified?.against !== stable)
+          throw refusal(
+            `${id} is not verified against ${stable}: run \`kindred models verify ${id}\`, or force it with a reason`,
+          );
+        return move(state, changeOf(id, 'shadow', options), 'shadow');
+      }),
+    setTraffic: (id, share, options) =>
+      replica.change((state) => {
+        if (!(share >= 0 && share <= 1))
+          throw refusal(`expected a share of 0 to 1, but got ${String(share)}`);
+        const record = recordOf(state, id);
+        const change = changeOf(id, 'traffic', options);
+        if (share === 0) return record.state === 'canary' ? move(state, change, 'shadow') : state;
+        demandGate(state, id, options);
+        return record.state === 'canary'
+          ? amend(state, change, { share })
+          : move(state, change, 'canary', { share });
+      }),
+    promote: (id, options) =>
+      replica.change((state) => {
+        const record = recordOf(state, id);
+        if (record.state === 'stable') return state;
+        demandGate(state, id, options);
+        const change = changeOf(id, 'promote', options);
+        const canary = record.state === 'shadow' ? move(state, change, 'canary') : state;
+        const sunset =
+          config.sunsetDays === null ? null : new Date(change.at.getTime() + config.sunsetDays * 86_400_000);
+        return promote(canary, change, sunset);
+      }),
+    rollback: (actor) =>
+      replica.change((state) => {
+        const candidate = candidateOf(state);
+        if (candidate !== null && recordOf(state, candidate).state === 'canary')
+          return move(state, changeOf(candidate, 'rollback', actor), 'shadow');
+        const stable = stableOf(state);
+        const before = Object.keys(state.versions).find((id) => {
+          const record = state.versions[id];
+          return record?.state === 'retiring' && record.successor === stable;
+        });
+        if (before === undefined)
+          throw refusal(
+            'nothing to roll back: no version on trial has traffic, and none that was stable before is left',
+          );
+        return restore(state, changeOf(before, 'rollback', actor));
+      }),
+    abandon: (id, actor) => replica.change((state) => move(state, changeOf(id, 'abandon', actor), 'added')),
+    retire: (id, actor) =>
+      replica.change((state) => {
+        const { state: at, successor } = recordOf(state, id);
+        if (at === 'gone') return state;
+        return move(state, changeOf(id, 'retire', actor), 'gone', {
+          successor: successor ?? stableOf(state),
+        });
+      }),
+    setService: (id, outOfService, actor) =>
+      replica.change((state) => {
+        if (recordOf(state, id).outOfService === outOfService) return state;
+        return amend(state, changeOf(id, outOfService === null ? 'resume' : 'suspend', actor), {
+          outOfService,
+        });
+      }),
+  };
+}
+
+function forced(force: boolean | undefined, why: string): boolean {
+  if (force === true && why.trim() === '') throw refusal('a forced step needs a reason');
+  return force === true;
+}
+
+/** Why a version's gate does not let it answer users; undefined when it does. */
+export function gateFault(
+  { gate }: Pick<VersionRecord, 'gate'>,
+  {
+    id,
+    stable,
+    digestOf,
+    maxAgeMs,
+    at,
+  }: {
+    readonly id: string;
+    readonly stable: string;
+    readonly digestOf: (id: string) => string;
+    readonly maxAgeMs: number;
+    readonly at: Date;
+  },
+): string | undefined {
+  if (gate === null) return `${id} has not been through the gate`;
+  if (!gate.passed) return `${id} did not pass the gate: ${gate.failures.join('; ')}`;
+  if (gate.against !== stable) return `${id} was held against ${gate.against}, but ${stable} is stable now`;
+  if (gate.candidateDigest !== digestOf(id))
+    return `the files of ${id} are others than those that passed the gate`;
+  if (gate.baselineDigest !== digestOf(stable))
+    return `the files of ${stable} are others than those that ${id} was held against`;
+  if (at.getTime() - Date.parse(gate.at) > maxAgeMs) return `the gate record of ${id} is too old`;
+  return undefined;
+}
