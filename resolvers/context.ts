@@ -1,8 +1,11 @@
 import type { Logger } from 'pino';
 import type { Loaders } from '../loaders/index.js';
 import type { Config } from '../src/config.js';
-import type { AdminAccess } from '../src/http/admin.js';
+import type { AdminAccess } from '../src/rollout/access.js';
 import type { Recommend } from '../src/search/recommend.js';
+import type { Background } from '../src/rollout/background.js';
+import type { Jobs } from '../src/rollout/jobs.js';
+import type { Rollout } from '../src/rollout/rollout.js';
 import type { RequestModels, TrafficSubject } from '../src/rollout/traffic.js';
 import type { Search } from '../src/search/search.js';
 
@@ -21,6 +24,10 @@ export interface RequestContext {
   readonly recommend: Recommend;
   /** The versions, as this request has them. */
   readonly models: RequestModels;
+  /** The steps between versions, the long ones, and the place where those run. */
+  readonly rollout: Rollout;
+  readonly jobs: Jobs;
+  readonly background: Background;
   readonly limits: Config['limits'];
   readonly log: Logger;
 }

@@ -9,13 +9,20 @@ import { ModelResolver } from '../resolvers/model.js';
 import { toEntity } from '../resolvers/page.js';
 import { createProductResolver } from '../resolvers/product.js';
 import { createRecommendResolver } from '../resolvers/recommend.js';
+import { RolloutResolver } from '../resolvers/rollout.js';
 import { createSearchResolver } from '../resolvers/search.js';
 import type { Catalogue } from '../src/catalogue/catalogue.js';
 import { badInput } from '../src/errors.js';
 import { type EntityReference, toSubgraph } from './subgraph.js';
 
+export interface SchemaOptions {
+  readonly catalogue: Catalogue;
+  /** Whether it has what changes model versions; by default it has. */
+  readonly admin?: boolean;
+}
+
 /** Makes the schema that serves a catalogue: a federation subgraph whose entity, filter and connection are generated from it. */
-export async function createSchema({ catalogue }: { readonly catalogue: Catalogue }): Promise<GraphQLSchema> {
+export async function createSchema({ catalogue, admin = true }: SchemaOptions): Promise<GraphQLSchema> {
   const types = createEntityTypes(catalogue);
   const base = await buildSchema({
     resolvers: [
@@ -24,12 +31,15 @@ export async function createSchema({ catalogue }: { readonly catalogue: Catalogu
       EmbedResolver,
       createProductResolver(catalogue.entity, types),
       ModelResolver,
+      ...(admin ? [RolloutResolver] : []),
     ],
     // GraphQL's own types check all that is checked here.
     validate: false,
   });
   const query = base.getQueryType();
-  // type-graphql has no place for it.
+  const mutation = base.getMutationType();
+  // type-graphql has no place for them.
+  if (mutation) mutation.description = 'What changes model versions; for admins.';
   if (query) query.description = 'Search, recommendation and embeddings, by any version of the model.';
   return toSubgraph<RequestContext>(base, {
     entities: {

@@ -1,5 +1,5 @@
 import { GraphQLBoolean, GraphQLFloat, GraphQLString } from 'graphql';
-import { Field, ID, Int, ObjectType, registerEnumType } from 'type-graphql';
+import { Field, ID, InputType, Int, ObjectType, registerEnumType } from 'type-graphql';
 import type { VersionState } from '../src/rollout/state.js';
 import { GraphQLDateTime } from './date-time.js';
 
@@ -105,4 +105,46 @@ export class GateRecordType {
 
   @Field(() => GraphQLString, { description: 'SHA-256 of the whole record.' })
   digest!: string;
+}
+
+@ObjectType('ModelEvent', {
+  description: 'A step that a model version took.',
+  simpleResolvers: true,
+})
+export class ModelEventType {
+  @Field(() => GraphQLDateTime, { description: 'When.' })
+  at!: string;
+
+  @Field(() => GraphQLString, { description: 'A person or a part of Kindred.' })
+  who!: string;
+
+  @Field(() => GraphQLString, { description: 'Why, in their words; may be empty.' })
+  why!: string;
+
+  @Field(() => ID, { description: 'Id of the version.' })
+  version!: string;
+
+  @Field(() => GraphQLString, { description: 'What the step is called, e.g. `promote`.' })
+  action!: string;
+
+  @Field(() => VERSION_STATE, {
+    nullable: true,
+    description: 'The state before; null for a version that came up.',
+  })
+  from!: VersionState | null;
+
+  @Field(() => VERSION_STATE, { description: 'The state after it.' })
+  to!: VersionState;
+
+  @Field(() => GraphQLFloat, { description: 'Share of the requests after it, 0 to 1.' })
+  share!: number;
+}
+
+@InputType('PairInput', { description: 'A query, and an item that has to be among its first results.' })
+export class PairInput {
+  @Field(() => GraphQLString, { description: 'The query, in plain words.' })
+  query!: string;
+
+  @Field(() => ID, { description: 'Key of the item.' })
+  id!: string;
 }

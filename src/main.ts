@@ -22,6 +22,8 @@ import { readBundle } from './models/bundle.js';
 import type { ModelRegistry } from './models/model-version.js';
 import { isRemote, readRemote } from './models/remote.js';
 import { type LoadedModel, createRegistry } from './models/registry.js';
+import { createBackground } from './rollout/background.js';
+import { type Jobs, createJobs } from './rollout/jobs.js';
 import { openRolloutReplica } from './rollout/open.js';
 import type { Replica } from './rollout/replica.js';
 import { type Rollout, createRollout } from './rollout/rollout.js';
@@ -51,6 +53,8 @@ export interface Domain {
   readonly registry: ModelRegistry;
   /** The steps between versions, on the state that all replicas share. */
   readonly rollout: Rollout;
+  /** The long ones of these steps. */
+  readonly jobs: Jobs;
   /** How the batches of each local model are made, by version. */
   readonly tunings: ReadonlyMap<string, Tuning>;
   /** Shared by all models; undefined when caching is off. */
@@ -158,12 +162,20 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
     config: config.rollout,
     digestOf: (id) => loaded.versions().find((version) => version.id === id)?.digest ?? '',
   });
+  const { maxQueueTexts, maxShare } = config.rollout.backfill;
+  const jobs = createJobs({
+    ...{ rollout, registry: loaded, catalogue, config },
+    check: (id) => checkModel(join(config.models.folder, id)),
+    busy: () => loaded.served().some(({ embedder }) => embedder.health().queued > maxQueueTexts),
+    maxShare: serves ? maxShare : 1,
+  });
   return {
     config,
     catalogue,
     store,
     registry: loaded,
     rollout,
+    jobs,
     tunings,
     cache,
     telemetry,
@@ -213,11 +225,18 @@ async function loadModel(id: string, { cache, config, pool, telemetry }: Loading
       embedder: await createRemoteEmbedder({ remote, config, cache, telemetry }),
     };
   }
-  const bundle = await readBundle(folder);
+  const read = await readBundle(folder);
+  // A version is called as its folder is: the same model may serve twice, e.g. with another text template.
+  const bundle = { ...read, manifest: { ...read.manifest, id } };
   return {
     name: bundle.manifest.name,
     embedder: await createLocalEmbedder({ bundle, pool, config, cache, telemetry }),
   };
+}
+
+/** Rejects when a folder holds no model that could be loaded. */
+async function checkModel(folder: string): Promise<void> {
+  await (isRemote(folder) ? readRemote(folder) : readBundle(folder));
 }
 
 /** What every search over a domain goes through. */
@@ -254,12 +273,13 @@ export async function searchOnce(domain: Domain, request: SearchRequest): Promis
 
 /** Puts GraphQL and HTTP before a domain and listens. */
 export async function openGateway(domain: Domain): Promise<Gateway> {
-  const { catalogue, config, log, metricsHandler, registry, store, telemetry } = domain;
+  const { catalogue, config, jobs, log, metricsHandler, registry, rollout, store, telemetry } = domain;
+  const background = createBackground({ rollout, log });
   const { paging, search } = createPagedSearch(domain);
   const images = createImageReader({ limits: config.images, fetch: imageFetch(config, telemetry) });
   const recommend = createRecommend({ paging, limits: config.limits });
   const server = await createServer({
-    schema: await createSchema({ catalogue }),
+    schema: await createSchema({ catalogue, admin: config.admin.token !== null }),
     makeContext: (request): RequestContext => {
       const models = requestModels(domain, request.subject);
       return {
@@ -268,6 +288,7 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
         search,
         recommend,
         models,
+        ...{ rollout, jobs, background },
         limits: config.limits,
       };
     },
@@ -280,7 +301,12 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
     metricsHandler,
   });
   const { url } = await server.listen();
-  return { url, close: () => server.close() };
+  return {
+    url,
+    close: async () => {
+      await Promise.all([server.close(), background.close()]);
+    },
+  };
 }
 
 function imageFetch({ images }: Config, telemetry: Telemetry): FetchImage | undefined {

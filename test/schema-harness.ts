@@ -32,6 +32,9 @@ function field(
   return { name, type, uses, from: name, required: false, description };
 }
 
+/** What no query asks for. */
+const NO_ROLLOUT = {} as Pick<RequestContext, 'rollout' | 'jobs' | 'background'>;
+
 /** A catalogue with a field of every type. */
 export const catalogue: Catalogue = {
   entity: 'Product',
@@ -141,7 +144,7 @@ export async function createHarness({
   const { limits } = config;
   const search = createSearch({ paging, limits, fusion: config.search.fusion });
   const recommend = createRecommend({ paging, limits });
-  const schema = await createSchema({ catalogue });
+  const schema = await createSchema({ catalogue, admin: false });
   const images = createImageReader({ limits: config.images });
   const makeContext = (signal = new AbortController().signal): RequestContext => {
     const deadline = performance.now() + 60_000;
@@ -162,6 +165,7 @@ export async function createHarness({
       search,
       recommend,
       models,
+      ...NO_ROLLOUT,
       limits,
       log: pino({ level: 'silent' }),
     };

@@ -38,6 +38,7 @@ describe('the schema', () => {
         .sort(),
     ).toEqual([
       'embed(inputs: [EmbedInput!]!, purpose: EmbedPurpose! = "QUERY", onTooLong: TooLong! = "TRUNCATE", modelVersion: ID): [EmbedResult!]',
+      'modelHistory(first: Int! = 50): [ModelEvent!]!',
       'models(): [ModelVersion!]!',
       'product(id: ID!): Product',
       'recommend(like: [ExampleInput!]! = [], dislike: [ExampleInput!]! = [], strategy: RecommendStrategy! = "AVERAGE_VECTOR", ' +

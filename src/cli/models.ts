@@ -1,12 +1,14 @@
 import { Command } from 'commander';
 import { modelsAddCommand } from './models-add.js';
+import { backfillCommand, gateCommand, verifyVersionCommand } from './models-jobs.js';
+import { historyCommand, stepCommands } from './models-steps.js';
 import { type CommonOptions, EXIT, action, commandConfig, loadMain, withCommonOptions } from './options.js';
 import { printTable } from './table.js';
 
-/** `kindred models`: the versions, what they can do and what they hold; `kindred models add`: a new one. */
+/** `kindred models`: the versions, what they can do and what they hold; its subcommands take them into production and out of it. */
 export function modelsCommand(): Command {
   const command = withCommonOptions(new Command('models'))
-    .description('List the model versions: role, dimension, health, rows, and why one was refused.')
+    .description('List the model versions: state, share, dimension, health, rows, and why one was refused.')
     .option('--json', 'print JSON')
     .addHelpText(
       'after',
@@ -15,6 +17,7 @@ Examples:
   $ kindred models
   $ kindred models --json --set models.versions=v1,v2,mine
   $ kindred models add ./my-onnx-export --id mine
+  $ kindred models backfill mine && kindred models gate mine --pairs pairs.jsonl
 
 Exit codes: 0 all versions are ready; 1 at least one is not; 2 wrong usage.`,
     )
@@ -46,7 +49,8 @@ Exit codes: 0 all versions are ready; 1 at least one is not; 2 wrong usage.`,
               [
                 'id',
                 'name',
-                'role',
+                'state',
+                'share',
                 'health',
                 'dimension',
                 'max tokens',
@@ -58,7 +62,8 @@ Exit codes: 0 all versions are ready; 1 at least one is not; 2 wrong usage.`,
               versions.map((each) => [
                 each.id,
                 each.name,
-                each.role,
+                each.state,
+                `${String(Math.round(each.traffic * 1000) / 10)}%`,
                 each.health,
                 each.dimension,
                 each.maxTokens,
@@ -78,5 +83,14 @@ Exit codes: 0 all versions are ready; 1 at least one is not; 2 wrong usage.`,
         }
       }),
     );
-  return command.addCommand(modelsAddCommand());
+  for (const child of [
+    modelsAddCommand(),
+    backfillCommand(),
+    verifyVersionCommand(),
+    gateCommand(),
+    ...stepCommands(),
+    historyCommand(),
+  ])
+    command.addCommand(child);
+  return command;
 }

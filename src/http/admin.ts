@@ -1,7 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-
-/** What a request's `authorization` header says: no token, the admin's, or a wrong one. */
-export type AdminAccess = 'none' | 'granted' | 'refused';
+import type { AdminAccess } from '../rollout/access.js';
 
 /** Makes the one check of the admin token; without one nobody is granted anything. It takes the same time for every wrong token. */
 export function createAdminCheck(token: string | null): (authorization: string | undefined) => AdminAccess {

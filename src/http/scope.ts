@@ -1,7 +1,7 @@
 import type { HTTPGraphQLRequest } from '@apollo/server';
 import type { Logger } from 'pino';
 import type { TrafficSubject } from '../rollout/traffic.js';
-import type { AdminAccess } from './admin.js';
+import type { AdminAccess } from '../rollout/access.js';
 
 /** What the work of a request may know of it. */
 export interface RequestFacts {

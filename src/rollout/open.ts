@@ -53,7 +53,7 @@ export async function openRolloutReplica({
 }
 
 /** Where replicas meet; undefined when this machine is alone. Memcached forgets, so it is no place for a state. */
-export function stateUrl({ cache, rollout }: Pick<Config, 'cache' | 'rollout'>): string | undefined {
+function stateUrl({ cache, rollout }: Pick<Config, 'cache' | 'rollout'>): string | undefined {
   const server = parseCacheUrl(rollout.stateUrl ?? cache.url ?? '');
   return server?.kind === 'redis' ? server.url : undefined;
 }

@@ -180,7 +180,7 @@ function forced(force: boolean | undefined, why: string): boolean {
 }
 
 /** Why a version's gate does not let it answer users; undefined when it does. */
-export function gateFault(
+function gateFault(
   { gate }: Pick<VersionRecord, 'gate'>,
   {
     id,

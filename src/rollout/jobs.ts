@@ -1,0 +1,196 @@
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Catalogue } from '../catalogue/catalogue.js';
+import type { Config } from '../config.js';
+import { throwIfAborted } from '../errors.js';
+import type { ModelRegistry, ServedModel } from '../models/model-version.js';
+import { type BackfillProgress, type BackfillSummary, backfill } from './backfill.js';
+import { type GateReport, runGate, summaryOf } from './gate.js';
+import type { Pairs } from './pairs.js';
+import type { Rollout } from './rollout.js';
+import { type Shard, WHOLE, shardName } from './shard.js';
+import { type Actor, recordOf, refusal, stableOf } from './state.js';
+import { type Comparison, describeComparison, isComplete, verify } from './verify.js';
+
+/** How often progress goes into the shared state, in ms. */
+const NOTE_MS = 1_000;
+/** How often a backfill is run again until it and the source agree: each run does what the one before missed. */
+const PASSES = 5;
+/** How often a version that loads is looked at, in ms. */
+const LOADING_MS = 25;
+
+export interface JobsOptions {
+  readonly rollout: Rollout;
+  readonly registry: ModelRegistry;
+  readonly catalogue: Catalogue;
+  readonly config: Pick<Config, 'data' | 'rollout'>;
+  /** Rejects when there is no model of this name that could be loaded. */
+  readonly check: (id: string) => Promise<unknown>;
+  /** Whether requests wait for what a backfill uses. */
+  readonly busy?: () => boolean;
+  /** Share of its time that a backfill may be at work, 0 to 1. */
+  readonly maxShare: number;
+}
+
+export interface JobOptions {
+  readonly actor: Actor;
+  readonly signal: AbortSignal;
+}
+
+/** The long steps of a rollout: each does its work and notes in the shared state what came of it. */
+export interface Jobs {
+  /** Makes a version known, and waits until it can answer. Throws what keeps it from that. */
+  load(id: string, options: JobOptions): Promise<ServedModel>;
+  /** Embeds the catalogue into a version, again until it has what the stable one has. A whole one is verified at its end. */
+  backfill(
+    id: string,
+    options: JobOptions & {
+      readonly shard?: Shard;
+      readonly onProgress?: (progress: BackfillProgress) => void;
+    },
+  ): Promise<BackfillSummary>;
+  /** Compares a version with the stable one; what is complete is noted as verified. */
+  verify(
+    id: string,
+    options: JobOptions & { readonly onProgress?: (progress: { read: number; total: number }) => void },
+  ): Promise<Comparison>;
+  /** Holds a version against the stable one; the whole record goes to the data folder. */
+  gate(
+    id: string,
+    options: JobOptions & {
+      readonly pairs: Pairs;
+      readonly queries?: readonly string[];
+      readonly onProgress?: (progress: { readonly done: number; readonly total: number }) => void;
+    },
+  ): Promise<{ readonly report: GateReport; readonly file: string }>;
+}
+
+/** Makes the jobs of a process. */
+export function createJobs(options: JobsOptions): Jobs {
+  const { rollout, registry, catalogue, config, check, busy, maxShare } = options;
+  const servedNow = (id: string): ServedModel | undefined =>
+    registry.served().find(({ version }) => version.id === id);
+
+  const loaded = async (id: string, signal: AbortSignal): Promise<ServedModel> => {
+    for (;;) {
+      const model = servedNow(id);
+      if (model !== undefined) return model;
+      const fault = registry.faults()[id];
+      if (fault !== undefined) throw new Error(`model version ${id} is not ready: ${fault}`);
+      throwIfAborted(signal);
+      await sleep(LOADING_MS);
+    }
+  };
+  const load: Jobs['load'] = async (id, { actor, signal }) => {
+    if (rollout.replica.state.versions[id] === undefined) {
+      await check(id);
+      await rollout.add(id, actor);
+    }
+    registry.sync();
+    return loaded(id, signal);
+  };
+  const source = (signal: AbortSignal): Promise<ServedModel> =>
+    loaded(stableOf(rollout.replica.state), signal);
+
+  const compare = async (
+    id: string,
+    { signal, onProgress }: Parameters<Jobs['verify']>[1],
+  ): Promise<Comparison> => {
+    const [from, to] = [await source(signal), await loaded(id, signal)];
+    return verify({
+      ...{ catalogue, signal, onProgress },
+      source: from.collection,
+      target: to.collection,
+    });
+  };
+  const noteVerified = async (id: string, { rows }: Comparison, actor: Actor): Promise<void> => {
+    const against = stableOf(rollout.replica.state);
+    await rollout.noteVerified(id, { at: new Date().toISOString(), against, rows }, actor);
+  };
+
+  return {
+    load,
+    backfill: async (id, { actor, signal, shard = WHOLE, onProgress }) => {
+      const to = await load(id, { actor, signal });
+      if (id === stableOf(rollout.replica.state))
+        throw refusal(`${id} is stable: it is what others are filled from`);
+      await rollout.beginBackfill(id, actor);
+      const from = await source(signal);
+      const note = createNotes(rollout, id, shardName(shard));
+      for (let pass = 1; ; pass += 1) {
+        const summary = await backfill({
+          ...{ catalogue, shard, maxShare, signal },
+          ...(busy !== undefined && { busy }),
+          source: from.collection,
+          target: to.collection,
+          embedder: to.embedder,
+          batchSize: config.rollout.backfill.batchSize,
+          onProgress: (progress) => {
+            void note(progress, false);
+            onProgress?.(progress);
+          },
+        });
+        const whole = shard.count === 1;
+        const comparison =
+          whole && summary.refused.length === 0 ? await compare(id, { actor, signal }) : null;
+        if (comparison !== null && !isComplete(comparison) && pass < PASSES) continue;
+        await note(summary, summary.refused.length === 0);
+        if (comparison !== null && isComplete(comparison)) await noteVerified(id, comparison, actor);
+        else if (comparison !== null)
+          throw new Error(
+            `${id} does not come to an end, as the source changes too fast: ${describeComparison(comparison)}`,
+          );
+        return summary;
+      }
+    },
+    verify: async (id, job) => {
+      await load(id, job);
+      const comparison = await compare(id, job);
+      if (isComplete(comparison)) await noteVerified(id, comparison, job.actor);
+      return comparison;
+    },
+    gate: async (id, { actor, signal, ...gate }) => {
+      const [candidate, baseline] = [await load(id, { actor, signal }), await source(signal)];
+      if (candidate.version.id === baseline.version.id)
+        throw refusal(`${id} is stable: it is what others are held against`);
+      const report = await runGate({
+        ...{ candidate, baseline, signal },
+        settings: config.rollout.gate,
+        ...gate,
+      });
+      const folder = join(config.data, 'rollout', 'gates');
+      await mkdir(folder, { recursive: true });
+      const file = join(folder, `${id}-${report.digest.slice(0, 12)}.json`);
+      await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
+      const { state } = recordOf(rollout.replica.state, id);
+      if (state !== 'gone') await rollout.noteGate(id, summaryOf(report), actor);
+      return { report, file };
+    },
+  };
+}
+
+/** Notes progress in the shared state, now and then; the last one for certain. */
+function createNotes(
+  rollout: Rollout,
+  id: string,
+  shard: string,
+): (progress: BackfillProgress, finished: boolean) => Promise<void> {
+  let next = 0;
+  return async ({ done, total, rate }, finished) => {
+    const at = performance.now();
+    if (!finished && at < next) return;
+    next = at + NOTE_MS;
+    const noted = rollout.noteProgress(id, shard, {
+      done,
+      total,
+      rate,
+      at: new Date().toISOString(),
+      finished,
+    });
+    // A backfill does not end because nobody could be told how far it is.
+    await noted.catch((error: unknown) => {
+      if (finished) throw error;
+    });
+  };
+}
