@@ -1,4 +1,5 @@
 import DataLoader from 'dataloader';
+import type { EmbedLane } from '../src/embedding/embedder.js';
 import type { ImageReader } from '../src/embedding/image/source.js';
 import { throwIfAborted } from '../src/errors.js';
 import type { RequestModels } from '../src/rollout/traffic.js';
@@ -16,6 +17,8 @@ export interface LoaderOptions {
   readonly signal: AbortSignal;
   /** When the answer is worthless, in ms of `performance.now()`. */
   readonly deadline: number;
+  /** By default `interactive`. */
+  readonly lane?: EmbedLane;
 }
 
 /**

@@ -10,12 +10,14 @@ export interface EmbeddingLoader {
 
 /** Merges the texts of one tick, by model and purpose, into one call of the embedder. */
 export function createEmbeddingLoader(options: LoaderOptions): EmbeddingLoader {
-  const { signal, deadline } = options;
+  const { signal, deadline, lane } = options;
   const loaders = keyed<DataLoader<string, { readonly value: EmbedOutcome }>>();
   return {
     load: async ({ version, embedder }, text, purpose) => {
       const loader = loaders(`${purpose}:${version.id}:${version.digest}`, () =>
-        batchLoader('embedding', options, (texts) => embedder.embed(texts, { purpose, signal, deadline })),
+        batchLoader('embedding', options, (texts) =>
+          embedder.embed(texts, { purpose, signal, deadline, lane }),
+        ),
       );
       return (await loader.load(text)).value;
     },

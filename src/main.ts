@@ -28,7 +28,7 @@ import { openRolloutReplica } from './rollout/open.js';
 import type { Replica } from './rollout/replica.js';
 import { type Rollout, createRollout } from './rollout/rollout.js';
 import { candidateOf, stableOf } from './rollout/state.js';
-import { type RequestModels, type TrafficSubject, chooseVersion, modelsOf } from './rollout/traffic.js';
+import { type RequestModels, modelsOf } from './rollout/traffic.js';
 import { type Paging, type ResultPage, createPaging } from './search/paging.js';
 import { createRecommend } from './search/recommend.js';
 import { type Search, type SearchRequest, createSearch } from './search/search.js';
@@ -43,6 +43,7 @@ import { createMilvusStore } from './vectors/milvus.js';
 import type { MilvusOptions } from './vectors/milvus-options.js';
 import { createPineconeStore } from './vectors/pinecone.js';
 import { remembered } from './vectors/remembered.js';
+import { openTrial } from './trial.js';
 import type { VectorStore } from './vectors/store.js';
 
 /** Everything below HTTP: what `import`, `search` and `models` need, and what a gateway stands on. */
@@ -131,11 +132,23 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
     },
   });
   let registry: ModelRegistry | undefined;
-  const replica = await openRolloutReplica({
+  const replica: Replica = await openRolloutReplica({
     config,
     log,
     follows: serves,
-    onState: () => registry?.sync(),
+    onState: () => {
+      registry?.sync();
+      for (const { version, collection } of registry?.served() ?? [])
+        if (serves)
+          pointAlias(version.id, collection.spec.name, { catalogue, replica, store }).catch(
+            (error: unknown) => {
+              log.warn(
+                { version: version.id, err: error },
+                'no alias points to the collection of this version',
+              );
+            },
+          );
+    },
   });
   const loaded = (registry = await createRegistry({
     ...config.models,
@@ -248,20 +261,16 @@ function createPagedSearch({ config }: Domain): { paging: Paging; search: Search
   return { paging, search: createSearch({ paging, limits: config.limits, fusion: config.search.fusion }) };
 }
 
-/** The versions for a request of `subject`. */
-function requestModels({ config, registry, rollout }: Domain, subject: TrafficSubject): RequestModels {
-  const testers = new Set(config.rollout.testers);
-  return modelsOf(registry, () => ({
-    version: chooseVersion(rollout.replica.state, subject, { testers }),
-    named: subject.override !== undefined,
-  }));
+/** The versions for what is no user's request: without a name it is the stable one's. */
+function stableModels({ registry }: Domain): RequestModels {
+  return modelsOf(registry, () => ({ version: 'stable', named: true }));
 }
 
 /** Asks a domain as a gateway would, without one. */
 export async function searchOnce(domain: Domain, request: SearchRequest): Promise<ResultPage> {
   const { config, store, telemetry } = domain;
   const loaders = createLoaders({
-    models: requestModels(domain, {}),
+    models: stableModels(domain),
     images: createImageReader({ limits: config.images }),
     telemetry,
     capabilities: store.capabilities,
@@ -277,17 +286,28 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
   const background = createBackground({ rollout, log });
   const { paging, search } = createPagedSearch(domain);
   const images = createImageReader({ limits: config.images, fetch: imageFetch(config, telemetry) });
-  const recommend = createRecommend({ paging, limits: config.limits });
+  const trial = openTrial({
+    ...{ rollout, registry, config, telemetry, log, search },
+    recommend: createRecommend({ paging, limits: config.limits }),
+    check: (id) => checkModel(join(config.models.folder, id)),
+    runShadow: (request, version) => {
+      const signal = AbortSignal.timeout(config.server.deadlineMs);
+      const deadline = performance.now() + config.server.deadlineMs;
+      const loaders = createLoaders({
+        ...{ models: stableModels(domain), images, telemetry, capabilities: store.capabilities },
+        ...{ signal, deadline, lane: 'bulk' },
+      });
+      return search.page({ ...request, modelVersion: version }, loaders);
+    },
+  });
   const server = await createServer({
     schema: await createSchema({ catalogue, admin: config.admin.token !== null }),
     makeContext: (request): RequestContext => {
-      const models = requestModels(domain, request.subject);
+      const models = trial.modelsFor(request.subject);
       return {
         ...request,
         loaders: createLoaders({ models, images, telemetry, capabilities: store.capabilities, ...request }),
-        search,
-        recommend,
-        models,
+        ...{ search: trial.search, recommend: trial.recommend, models },
         ...{ rollout, jobs, background },
         limits: config.limits,
       };
@@ -295,7 +315,7 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
     registry,
     config,
     telemetry,
-    readiness: () => readiness(registry),
+    readiness: () => readiness(domain),
     apqStore: createApqStore(config.apq),
     log,
     metricsHandler,
@@ -305,6 +325,7 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
     url,
     close: async () => {
       await Promise.all([server.close(), background.close()]);
+      trial.close();
     },
   };
 }
@@ -314,15 +335,24 @@ function imageFetch({ images }: Config, telemetry: Telemetry): FetchImage | unde
   return urls.enabled ? createImageFetch({ ...urls, maxBytes, telemetry }) : undefined;
 }
 
-function readiness(registry: ModelRegistry): Readiness {
+function readiness({ registry, rollout }: Domain): Readiness {
   const faults = registry.faults();
+  const { cutOff } = rollout.replica;
   return {
     ready: registry.ready(),
-    components: registry.versions().map(({ id, health, executionProvider, degraded }) => ({
-      name: `model ${id}`,
-      ready: health === 'READY' && faults[id] === undefined,
-      degradedTo: degraded ? (executionProvider ?? undefined) : undefined,
-      reason: faults[id],
-    })),
+    components: [
+      ...registry.versions().map(({ id, health, executionProvider, degraded }) => ({
+        name: `model ${id}`,
+        ready: health === 'READY' && faults[id] === undefined,
+        degradedTo: degraded ? (executionProvider ?? undefined) : undefined,
+        reason: faults[id],
+      })),
+      {
+        name: 'rollout state',
+        ready: true,
+        degradedTo: cutOff === undefined ? undefined : 'the last known one',
+        reason: cutOff,
+      },
+    ],
   };
 }

@@ -75,6 +75,28 @@ const METRIC = {
   ],
   vectorSearchDuration: ['kindred.vectors.search.duration', 's', 'Time of a search call in the vector store'],
   vectorSearchQueries: ['kindred.vectors.search.queries', '{query}', 'Queries merged into a search call'],
+  guardrailBreaches: [
+    'kindred.rollout.guardrail.breaches',
+    '{breach}',
+    'Versions on trial that lost their traffic since they did worse than the stable one',
+  ],
+  shadowOverlap: [
+    'kindred.rollout.shadow.overlap',
+    '1',
+    'Share of the first hits that the version on trial has in common with the stable one, by search',
+  ],
+  shadowScoreShift: [
+    'kindred.rollout.shadow.score_shift',
+    '1',
+    'Score of the first hit of the version on trial less that of the stable one, by search',
+  ],
+  shadowDuration: ['kindred.rollout.shadow.duration', 's', 'Time of a compared search, by version'],
+  shadowDropped: [
+    'kindred.rollout.shadow.dropped',
+    '{search}',
+    'Searches that were not compared, since requests went first',
+  ],
+  shadowFailed: ['kindred.rollout.shadow.failed', '{search}', 'Searches that failed when they were compared'],
   eventLoopDelay: [
     'kindred.event_loop.delay.p99',
     's',
@@ -102,6 +124,12 @@ export interface Metrics {
   readonly remoteBreaker: UpDownCounter;
   readonly vectorSearchDuration: Histogram;
   readonly vectorSearchQueries: Histogram;
+  readonly guardrailBreaches: Counter;
+  readonly shadowOverlap: Histogram;
+  readonly shadowScoreShift: Histogram;
+  readonly shadowDuration: Histogram;
+  readonly shadowDropped: Counter;
+  readonly shadowFailed: Counter;
   readonly eventLoopDelay: ObservableGauge;
 }
 
@@ -113,6 +141,11 @@ export interface Telemetry {
 
 const SECONDS = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10];
 const SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384];
+
+const SHARES = [-1, -0.5, -0.2, -0.1, -0.05, 0, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 1];
+
+/** Where the classes of a histogram end, by its unit; counts where it is none of these. */
+const BOUNDARIES: Readonly<Record<string, number[]>> = { s: SECONDS, '1': SHARES };
 
 /** Makes the instruments of `meter`. */
 export function createMetrics(meter: Meter): Metrics {
@@ -126,7 +159,7 @@ export function createMetrics(meter: Meter): Metrics {
     meter.createHistogram(name, {
       unit,
       description,
-      advice: { explicitBucketBoundaries: unit === 's' ? SECONDS : SIZES },
+      advice: { explicitBucketBoundaries: BOUNDARIES[unit] ?? SIZES },
     });
   return {
     requests: counter(METRIC.requests),
@@ -147,6 +180,12 @@ export function createMetrics(meter: Meter): Metrics {
     remoteBreaker: upDownCounter(METRIC.remoteBreaker),
     vectorSearchDuration: histogram(METRIC.vectorSearchDuration),
     vectorSearchQueries: histogram(METRIC.vectorSearchQueries),
+    guardrailBreaches: counter(METRIC.guardrailBreaches),
+    shadowOverlap: histogram(METRIC.shadowOverlap),
+    shadowScoreShift: histogram(METRIC.shadowScoreShift),
+    shadowDuration: histogram(METRIC.shadowDuration),
+    shadowDropped: counter(METRIC.shadowDropped),
+    shadowFailed: counter(METRIC.shadowFailed),
     eventLoopDelay: gauge(METRIC.eventLoopDelay),
   };
 }

@@ -3,6 +3,7 @@ import type { ExecutionResult } from 'graphql';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { KindredError } from '../src/errors.js';
 import type { ModelRegistry } from '../src/models/model-version.js';
+import { modelsOf } from '../src/rollout/traffic.js';
 import { createPaging } from '../src/search/paging.js';
 import { createSearch } from '../src/search/search.js';
 import type { Filter } from '../src/vectors/filter.js';
@@ -295,7 +296,7 @@ describe('cursors of a search', () => {
       const given = harness.makeContext();
       const context = {
         ...given,
-        loaders: { ...given.loaders, models: other },
+        loaders: { ...given.loaders, models: modelsOf(other, () => ({ version: 'stable', named: false })) },
         search: createSearch({ paging, limits: config.limits, fusion: config.search.fusion }),
       };
       const variables = { query: 'thing', filter: { brand: { eq: 'Even' } }, after };

@@ -127,7 +127,7 @@ export function historyCommand(): Command {
 }
 
 /** Shows where each version stands. */
-export function printVersions({ versions }: RolloutState): void {
+function printVersions({ versions }: RolloutState): void {
   const rows = Object.entries(versions).sort(
     ([, a], [, b]) => VERSION_STATES.indexOf(b.state) - VERSION_STATES.indexOf(a.state),
   );

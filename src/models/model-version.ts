@@ -28,7 +28,10 @@ export interface ModelVersion {
   /** The version that answers in its place, once it retires. */
   readonly successor: string | null;
   /** What is known of its rollout: progress, proofs, gate. */
-  readonly rollout: Pick<VersionRecord, 'since' | 'backfill' | 'verified' | 'gate' | 'outOfService'>;
+  readonly rollout: Pick<
+    VersionRecord,
+    'since' | 'backfill' | 'verified' | 'gate' | 'trial' | 'outOfService'
+  >;
   /** What a search of its items may go by; none while it can't answer. */
   readonly searchModes: readonly SearchMode[];
   /** What runs it here, e.g. `cuda`; null while it has never loaded, and for remote ones. */
@@ -57,7 +60,7 @@ export interface ModelRegistry {
   resolve(reference?: string | null): ServedModel;
   /** Every version that can answer now. */
   served(): ServedModel[];
-  /** True when every configured version can answer and its embedder is ready. */
+  /** True when every version that is configured or has traffic can answer and its embedder is ready. */
   ready(): boolean;
   /** For operators: why versions can't answer, by id. Never sent to clients. */
   faults(): Record<string, string>;

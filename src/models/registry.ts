@@ -150,6 +150,9 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
     leaving.set(timer, model);
   };
 
+  /** A version that was added while the gateway runs is not needed before it has traffic. */
+  const isNeeded = ({ id }: Slot): boolean => options.versions.includes(id) || describeTraffic(id) > 0;
+
   const loading = sync();
   await (startMs === undefined ? loading : Promise.race([loading, sleep(startMs, null, { ref: false })]));
   for (const { id, fault, collection } of slots.values())
@@ -157,9 +160,13 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
 
   const roleOf = (id: string): ModelRole =>
     id === stableOf(rollout()) ? 'STABLE' : id === candidateOf(rollout()) ? 'CANDIDATE' : 'IDLE';
+  const describeTraffic = (id: string): number => {
+    const share = trafficOf(rollout());
+    const { state } = rollout().versions[id] ?? UNKNOWN;
+    return state === 'stable' ? 1 - share : state === 'canary' ? share : 0;
+  };
   const describe = (slot: Slot): ModelVersion => {
     const record = rollout().versions[slot.id] ?? UNKNOWN;
-    const share = trafficOf(rollout());
     const model = slot.model?.embedder.model;
     const placement = slot.model?.embedder.health().placement;
     return {
@@ -169,7 +176,7 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       maxTokens: model?.maxTokens ?? 0,
       role: roleOf(slot.id),
       state: record.state,
-      traffic: record.state === 'stable' ? 1 - share : record.state === 'canary' ? share : 0,
+      traffic: describeTraffic(slot.id),
       health: slot.fault !== null ? 'FAILED' : slot.collection === null ? 'LOADING' : 'READY',
       sunsetAt: record.sunsetAt === null ? null : new Date(record.sunsetAt),
       successor: record.successor,
@@ -220,12 +227,14 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
     },
     served: () => [...slots.values()].map(serve).filter((model) => model !== null),
     ready: () =>
-      [...slots.values()].every(
-        ({ collection, model }) =>
-          collection !== null &&
-          collection.fault?.() === undefined &&
-          model?.embedder.health().ready === true,
-      ),
+      [...slots.values()]
+        .filter(isNeeded)
+        .every(
+          ({ collection, model }) =>
+            collection !== null &&
+            collection.fault?.() === undefined &&
+            model?.embedder.health().ready === true,
+        ),
     faults: () => {
       const faults: Record<string, string> = {};
       for (const { id, fault, model, collection } of slots.values()) {
@@ -276,7 +285,7 @@ function isOver({ versions }: RolloutState, id: string): boolean {
 /** What is known of a version that the shared state does not name: one of this gateway's config alone. */
 const UNKNOWN = {
   ...{ state: 'added' as const, since: new Date(0).toISOString(), share: 0, sunsetAt: null, successor: null },
-  ...{ backfill: {}, verified: null, gate: null, outOfService: null },
+  ...{ backfill: {}, verified: null, gate: null, trial: {}, outOfService: null },
 };
 
 /**

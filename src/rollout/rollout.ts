@@ -6,6 +6,7 @@ import {
   type GateSummary,
   type RolloutState,
   type ShardProgress,
+  type TrialFigures,
   type VersionRecord,
   type Verification,
   addVersion,
@@ -13,6 +14,7 @@ import {
   candidateOf,
   move,
   noteProgress,
+  noteTrial,
   promote,
   recordOf,
   refusal,
@@ -45,6 +47,7 @@ export interface Rollout {
   /** Begins or goes on with the embedding of the catalogue into a version; nothing changes while one is under way. */
   beginBackfill(id: string, actor: Actor): Promise<RolloutState>;
   noteProgress(id: string, shard: string, progress: ShardProgress): Promise<RolloutState>;
+  noteTrial(id: string, replica: string, figures: TrialFigures): Promise<RolloutState>;
   noteVerified(id: string, verification: Verification, actor: Actor): Promise<RolloutState>;
   noteGate(id: string, gate: GateSummary, actor: Actor): Promise<RolloutState>;
   /** Puts a verified version on trial: searches run on it too, and their answers are compared. */
@@ -102,6 +105,7 @@ export function createRollout({
       }),
     noteProgress: (id, shard, progress) =>
       replica.change((state) => noteProgress(state, id, shard, progress)),
+    noteTrial: (id, name, figures) => replica.change((state) => noteTrial(state, id, name, figures)),
     noteVerified: (id, verified, actor) =>
       replica.change((state) => amend(state, changeOf(id, 'verify', actor), { verified })),
     noteGate: (id, gate, actor) =>
@@ -114,7 +118,7 @@ export function createRollout({
           throw refusal(
             `${id} is not verified against ${stable}: run \`kindred models verify ${id}\`, or force it with a reason`,
           );
-        return move(state, changeOf(id, 'shadow', options), 'shadow');
+        return move(state, changeOf(id, 'shadow', options), 'shadow', { trial: {} });
       }),
     setTraffic: (id, share, options) =>
       replica.change((state) => {

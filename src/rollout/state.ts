@@ -69,6 +69,15 @@ const gateSchema = z.strictObject({
 });
 export type GateSummary = z.infer<typeof gateSchema>;
 
+/** What the searches that a replica ran on a version on trial came to, next to the stable one's. */
+const trialSchema = z.strictObject({
+  at: moment,
+  compared: z.int().min(0),
+  /** Mean share of the first hits in common, 0 to 1. */
+  overlap: z.number().min(0).max(1),
+});
+export type TrialFigures = z.infer<typeof trialSchema>;
+
 const versionSchema = z.strictObject({
   state: z.enum(VERSION_STATES),
   since: moment,
@@ -82,6 +91,8 @@ const versionSchema = z.strictObject({
   backfill: z.record(z.string(), shardSchema),
   verified: verificationSchema.nullable(),
   gate: gateSchema.nullable(),
+  /** What replicas have compared, by their name; since it went on trial. */
+  trial: z.record(z.string(), trialSchema),
   /** Why it gets no traffic although it should, e.g. since its vectors have drifted. */
   outOfService: z.string().nullable(),
 });
@@ -157,6 +168,7 @@ function firstRecord(state: VersionState, at: Date): VersionRecord {
     backfill: {},
     verified: null,
     gate: null,
+    trial: {},
     outOfService: null,
   };
 }
@@ -232,6 +244,21 @@ export function noteProgress(
       ...state.versions,
       [version]: { ...record, backfill: { ...record.backfill, [shard]: progress } },
     },
+  };
+}
+
+/** Notes what a replica has compared: no step of its own either. */
+export function noteTrial(
+  state: RolloutState,
+  version: string,
+  replica: string,
+  figures: TrialFigures,
+): RolloutState {
+  const record = recordOf(state, version);
+  return {
+    ...state,
+    revision: state.revision + 1,
+    versions: { ...state.versions, [version]: { ...record, trial: { ...record.trial, [replica]: figures } } },
   };
 }
 

@@ -44,8 +44,18 @@ export function chooseVersion(
   return place < record.share ? candidate : stableOf(state);
 }
 
+/** The version for what names none, and whether a header names it: then no other may answer. */
+export interface Choice {
+  readonly version: string;
+  readonly named: boolean;
+}
+
 /** The registry as one request has it. */
 export interface RequestModels extends Pick<ModelRegistry, 'resolve' | 'versions' | 'served'> {
+  /** The version that was chosen for what names none; undefined while nothing has asked for it. */
+  chosen(): string | undefined;
+  /** Chooses the stable version instead of a drawn candidate; false when there is nothing to change. */
+  fallBack(): boolean;
   /** The versions that have answered so far. */
   used(): readonly ModelVersion[];
 }
@@ -56,20 +66,24 @@ export interface RequestModels extends Pick<ModelRegistry, 'resolve' | 'versions
  */
 export function modelsOf(
   registry: Pick<ModelRegistry, 'resolve' | 'versions' | 'served'>,
-  choose: () => { readonly version: string; readonly named: boolean },
+  choose: () => Choice,
+  onFault?: (version: string) => void,
 ): RequestModels {
   const used = new Map<string, ModelVersion>();
   let chosen: ServedModel | undefined;
+  let drawn = false;
   const use = (model: ServedModel): ServedModel => {
     used.set(model.version.id, model.version);
     return model;
   };
   const chooseOne = (): ServedModel => {
     const { version, named } = choose();
+    drawn = !named;
     try {
       return registry.resolve(version);
     } catch (error) {
       if (named) throw error;
+      onFault?.(version);
       return registry.resolve('stable');
     }
   };
@@ -82,6 +96,13 @@ export function modelsOf(
           ? (chosen ??= chooseOne())
           : registry.resolve(reference),
       ),
+    chosen: () => chosen?.version.id,
+    fallBack: () => {
+      const stable = registry.resolve('stable');
+      if (!drawn || chosen === undefined || chosen.version.id === stable.version.id) return false;
+      chosen = stable;
+      return true;
+    },
     used: () => [...used.values()],
   };
 }

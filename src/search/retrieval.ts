@@ -1,6 +1,7 @@
 import type { EmbedOutcome, EmbedPurpose } from '../embedding/embedder.js';
 import type { ImageInput } from '../embedding/image/source.js';
-import type { ModelRegistry, ServedModel } from '../models/model-version.js';
+import type { ServedModel } from '../models/model-version.js';
+import type { RequestModels } from '../rollout/traffic.js';
 import type { Filter } from '../vectors/filter.js';
 import type { Hit } from '../vectors/store.js';
 
@@ -17,7 +18,7 @@ export interface Retrieval {
   /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
   /** The versions, as this request has them: what it does not name is chosen once. */
-  readonly models: Pick<ModelRegistry, 'resolve' | 'versions'>;
+  readonly models: Pick<RequestModels, 'resolve' | 'versions' | 'chosen' | 'fallBack'>;
   readonly embedding: {
     /** Embeds a text; a text that can't be embedded is answered with its error. */
     load(model: ServedModel, text: string, purpose: EmbedPurpose): Promise<EmbedOutcome>;

@@ -1,0 +1,151 @@
+import { randomUUID } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import type { Logger } from 'pino';
+import type { Config } from './config.js';
+import type { ModelRegistry } from './models/model-version.js';
+import { type Guardrail, createGuardrail } from './rollout/guardrail.js';
+import type { Rollout } from './rollout/rollout.js';
+import { type ShadowFigures, type ShadowOptions, createShadow } from './rollout/shadow.js';
+import { type RolloutState, stableOf } from './rollout/state.js';
+import { type TrafficSubject, type RequestModels, chooseVersion, modelsOf } from './rollout/traffic.js';
+import { createWarmUp } from './rollout/warm-up.js';
+import { type Pages, watched } from './rollout/watched.js';
+import type { Recommend } from './search/recommend.js';
+import type { Search, SearchRequest } from './search/search.js';
+import type { Telemetry } from './telemetry.js';
+
+/** How often the chores of a rollout are looked after, in ms. */
+const CHORES_MS = 2_000;
+
+export interface TrialOptions {
+  readonly rollout: Rollout;
+  readonly registry: ModelRegistry;
+  readonly config: Pick<Config, 'rollout' | 'models' | 'server'>;
+  readonly telemetry: Telemetry;
+  readonly log: Logger;
+  readonly search: Search;
+  readonly recommend: Recommend;
+  readonly runShadow: ShadowOptions['run'];
+  /** Rejects when there is no model of this name that could be loaded. */
+  readonly check: (id: string) => Promise<unknown>;
+}
+
+/** What a gateway does for the version on trial, around the requests that it answers anyway. */
+export interface Trial {
+  readonly search: Search;
+  readonly recommend: Recommend;
+  /** The versions for a request of `subject`. */
+  modelsFor(subject: TrafficSubject): RequestModels;
+  close(): void;
+}
+
+/** Puts traffic policy, guardrail, shadow and warm-up around search and recommend, and looks after what comes due by itself. */
+export function openTrial(options: TrialOptions): Trial {
+  const { rollout, registry, config, telemetry, log } = options;
+  const { replica } = rollout;
+  const settings = config.rollout;
+  const busy = (): boolean =>
+    registry.served().some(({ embedder }) => embedder.health().queued > settings.backfill.maxQueueTexts);
+  const guardrail = createGuardrail({ rollout, settings: settings.guardrail, telemetry, log });
+  const warmUp = createWarmUp({ replica, registry, settings: settings.warmUp, busy, log });
+  const shadow = createShadow({
+    ...{ replica, settings: settings.shadow, run: options.runShadow, busy, telemetry },
+    onCompared: (candidate, overlap) => guardrail.noteOverlap(candidate, overlap),
+  });
+  const testers = new Set(settings.testers);
+  const chores = createChores(options, () => shadow.figures());
+
+  const note = (version: string, outcome: Parameters<Guardrail['note']>[1]): void =>
+    guardrail.note(version, outcome);
+  const search: Pages<SearchRequest> = watched(options.search, {
+    note,
+    onAnswer: (request, page) => {
+      shadow.offer(request, page);
+      if (page.model.version.state === 'stable') warmUp.note(request.query);
+    },
+  });
+  return {
+    search,
+    recommend: watched(options.recommend, { note }),
+    modelsFor: (subject) =>
+      modelsOf(
+        registry,
+        () => {
+          const { state } = replica;
+          const version = chooseVersion(state, subject, { testers });
+          const named = subject.override !== undefined;
+          return { version: !named && guardrail.tripped(version) ? stableOf(state) : version, named };
+        },
+        (version) => note(version, { failed: true, empty: false, ms: null }),
+      ),
+    close: () => {
+      guardrail.close();
+      warmUp.close();
+      chores.close();
+    },
+  };
+}
+
+/** What comes due by itself: sunsets, new bundles, and telling others what was compared. */
+function createChores(
+  { rollout, config, check, log }: TrialOptions,
+  figures: () => ShadowFigures | undefined,
+): { close(): void } {
+  const name = `${hostname()}-${randomUUID().slice(0, 8)}`;
+  let told = 0;
+  /** Folders that hold no bundle that could be loaded, which is said once. */
+  const refused = new Set<string>();
+
+  const endSunsets = async (): Promise<void> => {
+    for (const id of overdue(rollout.replica.state))
+      await rollout.retire(id, { who: 'kindred', why: 'its sunset has come' });
+  };
+  const tellFigures = async (): Promise<void> => {
+    const now = figures();
+    if (
+      now === undefined ||
+      now.compared === told ||
+      rollout.replica.state.versions[now.version] === undefined
+    )
+      return;
+    const { version, compared, overlap } = now;
+    await rollout.noteTrial(version, name, { at: new Date().toISOString(), compared, overlap });
+    told = compared;
+  };
+  const findBundles = async (): Promise<void> => {
+    if (!config.rollout.watch) return;
+    const entries = await readdir(config.models.folder, { withFileTypes: true });
+    for (const { name: id } of entries.filter((entry) => entry.isDirectory())) {
+      if (rollout.replica.state.versions[id] !== undefined || refused.has(id)) continue;
+      try {
+        await check(id);
+        await rollout.add(id, { who: 'kindred', why: 'its bundle came into models.folder' });
+      } catch (error) {
+        refused.add(id);
+        log.warn({ version: id, err: error }, 'what came into models.folder is no bundle');
+        // Half of it may be there yet.
+        setTimeout(() => refused.delete(id), 15 * CHORES_MS).unref();
+      }
+    }
+  };
+  const all = async (): Promise<void> => {
+    for (const chore of [endSunsets, tellFigures, findBundles])
+      await chore().catch((error: unknown) => {
+        log.debug({ err: error }, 'a chore of the rollout has to wait');
+      });
+  };
+  const timer = setInterval(() => void all(), CHORES_MS);
+  timer.unref();
+  return { close: () => clearInterval(timer) };
+}
+
+/** Retiring versions whose sunset has come. */
+function overdue({ versions }: RolloutState): string[] {
+  return Object.keys(versions).filter((id) => {
+    const record = versions[id];
+    return (
+      record?.state === 'retiring' && record.sunsetAt !== null && Date.parse(record.sunsetAt) <= Date.now()
+    );
+  });
+}
