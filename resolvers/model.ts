@@ -4,11 +4,17 @@ import {
   BackfillProgressType,
   type GateRecordSource,
   GateRecordType,
+  TrialFiguresType,
   type VerificationSource,
   VerificationType,
 } from '../schema/rollout.js';
 import type { ModelVersion } from '../src/models/model-version.js';
-import { type BackfillProgress, backfillProgress } from '../src/rollout/progress.js';
+import {
+  type BackfillProgress,
+  type TrialSummary,
+  backfillProgress,
+  trialSummary,
+} from '../src/rollout/progress.js';
 import type { RequestContext } from './context.js';
 
 /** Resolves `Query.models`, and what of a version is not a plain property. */
@@ -35,6 +41,14 @@ export class ModelResolver {
   })
   verified(@Root() { rollout: { verified } }: ModelVersion): VerificationSource | null {
     return verified === null ? null : { ...verified, at: new Date(verified.at) };
+  }
+
+  @FieldResolver(() => TrialFiguresType, {
+    nullable: true,
+    description: 'What its trial came to so far; null while nothing was compared.',
+  })
+  trial(@Root() { rollout }: ModelVersion): TrialSummary | null {
+    return trialSummary(rollout.trial);
   }
 
   @FieldResolver(() => GateRecordType, {

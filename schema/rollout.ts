@@ -34,6 +34,20 @@ export interface VerificationSource {
   readonly rows: number;
 }
 
+@ObjectType('TrialFigures', {
+  description: 'What the searches that ran on a version on trial came to, next to the stable one.',
+  simpleResolvers: true,
+})
+export class TrialFiguresType {
+  @Field(() => Int, { description: 'Searches that were compared, by all gateways together.' })
+  compared!: number;
+
+  @Field(() => GraphQLFloat, {
+    description: 'Mean share of the first hits that both had in common, 0 to 1.',
+  })
+  overlap!: number;
+}
+
 /** A gate's record as its resolvers read it. */
 export interface GateRecordSource {
   readonly at: Date;

@@ -148,7 +148,7 @@ export const adminSchema = z
   .strictObject({
     token: z
       .string()
-      .min(16)
+      .regex(/^[\x21-\x7e]{16,}$/, 'expected at least 16 characters of ASCII without spaces')
       .nullable()
       .default(null)
       .describe(

@@ -202,14 +202,14 @@ describe('a request that was drawn for the version on trial', () => {
     answer: (version: string) => ResultPage,
   ): { page: ReturnType<typeof watched>['page']; noted: [string, RequestOutcome][] } => {
     const noted: [string, RequestOutcome][] = [];
-    const { page } = watched(
+    const inner = watched(
       {
         page: ({ modelVersion }, { models }) =>
           Promise.resolve().then(() => answer(models.resolve(modelVersion).version.id)),
       },
       { note: (version, outcome) => noted.push([version, outcome]) },
     );
-    return { page, noted };
+    return { page: (...args) => inner.page(...args), noted };
   };
   const faulty =
     (error: Error) =>

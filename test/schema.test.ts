@@ -66,7 +66,7 @@ describe('the schema', () => {
       'vector: Vector! base64: String! dimension: Int! tokens: Int! truncated: Boolean! modelVersion: ModelVersion!',
     );
     expect(shape('ModelVersion')).toBe(
-      'id: ID! name: String! dimension: Int! maxTokens: Int! role: ModelRole! state: VersionState! traffic: Float! health: ModelHealth! searchModes: [SearchMode!]! executionProvider: String degraded: Boolean! sunsetAt: DateTime successor: ID backfill: BackfillProgress verified: Verification gate: GateRecord',
+      'id: ID! name: String! dimension: Int! maxTokens: Int! role: ModelRole! state: VersionState! traffic: Float! health: ModelHealth! searchModes: [SearchMode!]! executionProvider: String degraded: Boolean! sunsetAt: DateTime successor: ID backfill: BackfillProgress verified: Verification trial: TrialFigures gate: GateRecord',
     );
     const mode = schema.getType('SearchMode');
     expect(isEnumType(mode) && mode.getValues().map(({ name }) => name)).toEqual([

@@ -1,4 +1,4 @@
-import type { ShardProgress } from './state.js';
+import type { ShardProgress, TrialFigures } from './state.js';
 
 /** All shards of a backfill together. */
 export interface BackfillProgress {
@@ -26,6 +26,21 @@ export function backfillProgress(shards: Readonly<Record<string, ShardProgress>>
     ...{ done, total, rate, finished },
     secondsLeft: finished ? 0 : rate > 0 ? Math.ceil((total - done) / rate) : null,
   };
+}
+
+/** The comparisons of all replicas together. */
+export interface TrialSummary {
+  readonly compared: number;
+  /** Mean over all, 0 to 1. */
+  readonly overlap: number;
+}
+
+/** Adds up what replicas have compared; null when none has. */
+export function trialSummary(trial: Readonly<Record<string, TrialFigures>>): TrialSummary | null {
+  const all = Object.values(trial);
+  const compared = all.reduce((sum, figures) => sum + figures.compared, 0);
+  if (compared === 0) return null;
+  return { compared, overlap: all.reduce((sum, each) => sum + each.overlap * each.compared, 0) / compared };
 }
 
 /** How many shards there are, by the name of one. */
