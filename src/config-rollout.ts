@@ -125,6 +125,23 @@ export const rolloutSchema = z
           ),
       })
       .prefault({}),
+    upgrade: z
+      .strictObject({
+        shares: z
+          // From a flag or variable they come as text.
+          .array(z.coerce.number().min(0).max(1))
+          .min(1)
+          .default([0.01, 0.1, 0.5, 1])
+          .describe(
+            'Shares of the requests through which `kindred models upgrade` takes a version, growing.',
+          ),
+        holdMs: milliseconds.default(60_000).describe('Time that it stays at each share, in ms.'),
+        shadowMs: milliseconds.default(60_000).describe('Time that it stays in shadow, in ms.'),
+        minComparisons: milliseconds
+          .default(20)
+          .describe('Searches that have to be compared in shadow at least; 0 where there is no traffic.'),
+      })
+      .prefault({}),
     warmUp: z
       .strictObject({
         texts: z

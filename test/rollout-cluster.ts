@@ -6,7 +6,7 @@ import { packageRoot } from '../src/package-root.js';
 import { type Redis, startRedis } from './redis.js';
 import { type RunningServer, startServer } from './server-process.js';
 
-export const ADMIN_TOKEN = 'the-token-of-these-tests';
+const ADMIN_TOKEN = 'the-token-of-these-tests';
 const QUERIES = [
   'something to keep soup hot at work',
   'warm jacket for the mountains',
@@ -29,7 +29,7 @@ export interface Cluster {
   readonly models: string;
   /** Settings of all its processes. */
   readonly flags: Record<string, string>;
-  ask(server: RunningServer, query: string, headers?: Record<string, string>): Promise<Reply>;
+  readonly ask: (server: RunningServer, query: string, headers?: Record<string, string>) => Promise<Reply>;
   /** Asks as the admin; throws what is refused. */
   admin(query: string, server?: RunningServer): Promise<Record<string, unknown>>;
   close(): Promise<void>;

@@ -22,7 +22,7 @@ import { createFakeEmbedder } from './fake-embedder.js';
 export const actor: Actor = { who: 'a test', why: 'to see' };
 
 /** A catalogue of titles and prices; the title is what models read. */
-const catalogue: Catalogue = {
+export const catalogue: Catalogue = {
   ...{ entity: 'Product', description: 'A product.', key: 'id', template: '{title}', vectors: {} },
   fields: [
     { name: 'title', type: 'string', uses: ['search'], from: 'title', required: true, description: '' },

@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { modelsAddCommand } from './models-add.js';
 import { backfillCommand, gateCommand, verifyVersionCommand } from './models-jobs.js';
 import { historyCommand, stepCommands } from './models-steps.js';
+import { upgradeCommand } from './models-upgrade.js';
 import { type CommonOptions, EXIT, action, commandConfig, loadMain, withCommonOptions } from './options.js';
 import { printTable } from './table.js';
 
@@ -88,6 +89,7 @@ Exit codes: 0 all versions are ready; 1 at least one is not; 2 wrong usage.`,
     backfillCommand(),
     verifyVersionCommand(),
     gateCommand(),
+    upgradeCommand(),
     ...stepCommands(),
     historyCommand(),
   ])

@@ -42,6 +42,8 @@ export interface RolloutOptions {
  */
 export interface Rollout {
   readonly replica: Replica;
+  /** Why a version may not answer users yet; undefined when its gate lets it. */
+  gateFault(id: string): string | undefined;
   /** Makes a version known. Nothing changes when it is. */
   add(id: string, actor: Actor): Promise<RolloutState>;
   /** Begins or goes on with the embedding of the catalogue into a version; nothing changes while one is under way. */
@@ -78,22 +80,23 @@ export function createRollout({
     at: now(),
   });
 
-  /** Throws when a version may not answer users: what it needs, and how to get it. */
-  const demandGate = (state: RolloutState, id: string, { force = false, why }: StepOptions): void => {
-    if (forced(force, why)) return;
-    const missing = gateFault(recordOf(state, id), {
-      id,
-      stable: stableOf(state),
-      digestOf,
+  const missingAt = (state: RolloutState, id: string): string | undefined =>
+    gateFault(recordOf(state, id), {
+      ...{ id, stable: stableOf(state), digestOf },
       maxAgeMs: config.gate.maxAgeHours * 3_600_000,
       at: now(),
     });
+  /** Throws when a version may not answer users: what it needs, and how to get it. */
+  const demandGate = (state: RolloutState, id: string, { force = false, why }: StepOptions): void => {
+    if (forced(force, why)) return;
+    const missing = missingAt(state, id);
     if (missing !== undefined)
       throw refusal(`${missing}; run \`kindred models gate ${id}\`, or force it with a reason`);
   };
 
   return {
     replica,
+    gateFault: (id) => missingAt(replica.state, id),
     add: (id, actor) => replica.change((state) => addVersion(state, changeOf(id, 'add', actor))),
     beginBackfill: (id, actor) =>
       replica.change((state) => {
