@@ -142,6 +142,20 @@ export const rolloutSchema = z
           .describe('Searches that have to be compared in shadow at least; 0 where there is no traffic.'),
       })
       .prefault({}),
+    canaries: z
+      .strictObject({
+        everyMs: milliseconds
+          .default(300_000)
+          .describe(
+            'How often each version embeds twenty fixed texts, as it does when it is loaded, in ms; 0 for never. A version whose vectors are no longer what they were is out of service until they are.',
+          ),
+        minCosine: share
+          .default(0.999)
+          .describe(
+            'Least cosine of such a vector with the one that was recorded when the model was first seen.',
+          ),
+      })
+      .prefault({}),
     warmUp: z
       .strictObject({
         texts: z

@@ -24,7 +24,7 @@ import { isRemote, readRemote } from './models/remote.js';
 import { type LoadedModel, createRegistry } from './models/registry.js';
 import { createBackground } from './rollout/background.js';
 import { type Jobs, createJobs } from './rollout/jobs.js';
-import { openRolloutReplica } from './rollout/open.js';
+import { checkCanaries, openRolloutReplica } from './rollout/open.js';
 import type { Replica } from './rollout/replica.js';
 import { type Rollout, createRollout } from './rollout/rollout.js';
 import { candidateOf, stableOf } from './rollout/state.js';
@@ -157,6 +157,8 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
     catalogue,
     store,
     load: (id) => loadModel(id, { cache, config, pool, telemetry }),
+    prove: (id, embedder) => checkCanaries(id, embedder, config),
+    proveMs: config.rollout.canaries.everyMs,
     wrap: (collection) =>
       remembered(
         coalesced(collection, telemetry, store, mergesSearches(store, config) ? undefined : Infinity),

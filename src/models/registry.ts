@@ -25,6 +25,10 @@ export interface RegistryOptions {
   readonly store: VectorStore;
   /** Loads a version's model; rejects with the reason when its bundle is broken. */
   readonly load: (id: string) => Promise<LoadedModel>;
+  /** Rejects when a loaded model can't be trusted; asked at load and every `proveMs`. */
+  readonly prove?: (id: string, embedder: Embedder) => Promise<void>;
+  /** In ms; 0 and by default never again. */
+  readonly proveMs?: number;
   readonly log: Logger;
   /** Time before a version that failed is tried again, in ms: a store may come up after the gateway. Default 3,000. */
   readonly retryMs?: number;
@@ -75,6 +79,7 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
         await slot.model.embedder.close();
         return;
       }
+      await options.prove?.(slot.id, slot.model.embedder);
       const spec = collectionSpec(catalogue, slot.id, slot.model.embedder);
       const collection = await store.open(spec);
       await tellOfOlder(slot.id, collection);
@@ -97,6 +102,25 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       retryLater(slot);
     }
   };
+
+  /** Takes versions out of service that can't be trusted any more; they are tried again like those that can't be loaded. */
+  const proveAll = async (): Promise<void> => {
+    for (const slot of slots.values()) {
+      if (slot.model === null || slot.collection === null) continue;
+      try {
+        await options.prove?.(slot.id, slot.model.embedder);
+      } catch (error) {
+        if (closed || slot.left) continue;
+        slot.fault = error instanceof Error ? error.message : String(error);
+        slot.collection = null;
+        log.error({ version: slot.id, reason: slot.fault }, 'model version out of service');
+        retryLater(slot);
+      }
+    }
+  };
+  const { proveMs = 0 } = options;
+  const proving = proveMs > 0 ? setInterval(() => void proveAll(), proveMs) : undefined;
+  proving?.unref();
 
   /** An empty collection beside older ones of the same version is what a changed catalogue or model leaves: it wants an import. */
   const tellOfOlder = async (version: string, collection: Collection): Promise<void> => {
@@ -258,6 +282,7 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
     },
     close: async () => {
       closed = true;
+      clearInterval(proving);
       for (const timer of timers) clearTimeout(timer);
       for (const [timer, { embedder }] of leaving) {
         clearTimeout(timer);

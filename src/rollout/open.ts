@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { parseCacheUrl } from '../cache/url.js';
 import type { Config } from '../config.js';
+import type { Embedder } from '../embedding/embedder.js';
+import { driftOf } from './canaries.js';
 import { createFileState } from './file-state.js';
 import { createRedisState } from './redis-state.js';
 import { type Replica, openReplica } from './replica.js';
@@ -50,6 +52,31 @@ export async function openRolloutReplica({
       'the rollout has another stable version than models.stable, which counts only before the first step: change it with kindred models promote or rollback',
     );
   return replica;
+}
+
+/** Throws when a model's vectors are no longer what they were when it was first seen by any replica. What can't be compared now is passed over. */
+export async function checkCanaries(
+  id: string,
+  embedder: Embedder,
+  config: OpenReplicaOptions['config'],
+): Promise<void> {
+  const { everyMs, minCosine } = config.rollout.canaries;
+  if (everyMs === 0) return;
+  const name = `canaries:${embedder.model.digest.slice(0, 32)}`;
+  const url = stateUrl(config);
+  const record =
+    url === undefined
+      ? createFileState(
+          join(config.data, 'rollout', 'canaries', `${id}-${embedder.model.digest.slice(0, 12)}`),
+        )
+      : createRedisState(url, config.cache.namespace, name);
+  const drift = await driftOf(embedder, record, minCosine)
+    .catch(() => undefined)
+    .finally(() => record.close());
+  if (drift === undefined) return;
+  throw new Error(
+    `its vectors have drifted from those that were recorded: the least cosine is ${drift.cosine.toFixed(4)}, of ${JSON.stringify(drift.text)}`,
+  );
 }
 
 /** Where replicas meet; undefined when this machine is alone. Memcached forgets, so it is no place for a state. */

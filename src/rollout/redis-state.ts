@@ -16,9 +16,9 @@ elseif redis.call('EXISTS', KEYS[2]) == 1 then return 'settling' end
 redis.call('HSET', KEYS[1], 'tag', ARGV[2], 'text', ARGV[3])
 return 'stored'`;
 
-/** A state in Redis or Valkey at `url`, shared by all replicas of `namespace`. Connects in the background, and again while it is not. */
-export function createRedisState(url: string, namespace: string): StateStore {
-  const state = `kindred:${namespace}:rollout`;
+/** A state called `name` in Redis or Valkey at `url`, shared by all replicas of `namespace`. Connects in the background, and again while it is not. */
+export function createRedisState(url: string, namespace: string, name = 'rollout'): StateStore {
+  const state = `kindred:${namespace}:${name}`;
   const client = createClient({
     url,
     disableOfflineQueue: true,
