@@ -12,6 +12,7 @@ import type { EmbedOutcome } from '../src/embedding/embedder.js';
 import { settleTooLong } from '../src/embedding/too-long.js';
 import { KindredError, badInput } from '../src/errors.js';
 import type { ModelVersion } from '../src/models/model-version.js';
+import { passportOf } from '../src/search/passport.js';
 import type { RequestContext } from './context.js';
 import { embedCost } from './cost.js';
 
@@ -84,6 +85,7 @@ function toResult(
     dimension: vector.length,
     tokens,
     truncated,
+    passport: passportOf(modelVersion, vector.length),
     modelVersion,
   };
 }

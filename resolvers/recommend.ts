@@ -2,6 +2,7 @@ import { GraphQLFloat, type GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, type ClassType, Ctx, Info, Query, Resolver } from 'type-graphql';
 import { ExampleInput, RECOMMEND_STRATEGY } from '../schema/example.js';
 import type { ConnectionSource, PageArguments } from '../schema/page.js';
+import { readPassport } from '../src/search/passport.js';
 import type { Example } from '../src/search/recommend.js';
 import type { RecommendStrategy } from '../src/search/strategies.js';
 import type { RequestContext } from './context.js';
@@ -42,16 +43,18 @@ export function createRecommendResolver({ connection, pageArguments, readFilter 
       like: ExampleInput[],
     ): Promise<ConnectionSource> {
       const items = selectsItems(info);
+      const [likes, dislikes] = [like.map(toExample), dislike.map(toExample)];
       const page = await context.recommend.page(
         {
-          like: like.map(toExample),
-          dislike: dislike.map(toExample),
+          like: likes,
+          dislike: dislikes,
           strategy,
           diversity,
           filter: readFilter(filter, context.limits),
           first,
           after,
-          modelVersion,
+          modelVersion:
+            modelVersion ?? (typeof after === 'string' ? null : versionOf([...likes, ...dislikes])),
           items,
         },
         context.loaders,
@@ -62,10 +65,19 @@ export function createRecommendResolver({ connection, pageArguments, readFilter 
   return RecommendResolver;
 }
 
+/** The version whose vectors are among the examples: traffic may not choose another. */
+function versionOf(examples: readonly Example[]): string | null {
+  for (const example of examples)
+    if (example.kind === 'vector' && example.passport !== undefined) return example.passport.version;
+  return null;
+}
+
 /** GraphQL has made sure that exactly one field is there (`@oneOf`). */
-function toExample({ id, text, image, vector }: ExampleInput): Example {
+function toExample({ id, text, image, vector, embedding }: ExampleInput): Example {
   if (typeof id === 'string') return { kind: 'id', id };
   if (typeof text === 'string') return { kind: 'text', text };
   if (image) return { kind: 'image', image };
+  if (embedding)
+    return { kind: 'vector', vector: embedding.vector, passport: readPassport(embedding.passport) };
   return { kind: 'vector', vector: vector ?? new Float32Array() };
 }

@@ -47,6 +47,7 @@ export interface EmbeddingSource {
   readonly dimension: number;
   readonly tokens: number;
   readonly truncated: boolean;
+  readonly passport: string;
   readonly modelVersion: ModelVersion;
 }
 
@@ -66,6 +67,12 @@ class EmbeddingType {
 
   @Field(() => GraphQLBoolean, { description: 'Whether the input was too long and its end was cut off.' })
   truncated!: boolean;
+
+  @Field(() => GraphQLString, {
+    description:
+      'Says which model made the vector: with it `recommend` refuses to compare it with those of another.',
+  })
+  passport!: string;
 
   @Field(() => ModelVersionType, { description: 'The version of the model that made the vector.' })
   modelVersion!: ModelVersionType;

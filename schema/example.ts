@@ -29,6 +29,18 @@ registerEnumType(RECOMMEND_STRATEGY, {
   },
 });
 
+@InputType({ description: 'A vector out of `embed`, with what says which model made it.' })
+export class EmbeddingInput {
+  @Field(() => GraphQLVector, { description: 'The vector. Its length makes no difference.' })
+  vector!: Float32Array;
+
+  @Field(() => GraphQLString, {
+    description:
+      'Its passport. The version that it names answers unless another is asked for, which is refused then.',
+  })
+  passport!: string;
+}
+
 /** Exactly one of its fields is given. */
 @InputType({ description: 'Something liked or disliked: exactly one of these.' })
 export class ExampleInput {
@@ -49,7 +61,11 @@ export class ExampleInput {
 
   @Field(() => GraphQLVector, {
     nullable: true,
-    description: 'A vector of the model version that answers. Its length makes no difference.',
+    description:
+      'A vector of the model version that answers, which has to be asked for by name: see `embedding`. Its length makes no difference.',
   })
   vector?: Float32Array | null;
+
+  @Field(() => EmbeddingInput, { nullable: true, description: 'An embedding of the same model.' })
+  embedding?: EmbeddingInput | null;
 }

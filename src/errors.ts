@@ -34,6 +34,7 @@ export type ErrorReason =
   | 'NOT_FOUND'
   | 'OUT_OF_RANGE'
   | 'PAGE_SIZE'
+  | 'PASSPORT'
   | 'TEXT_TOO_LONG'
   | 'TOO_COSTLY'
   | 'TOO_DEEP'

@@ -63,7 +63,7 @@ describe('the schema', () => {
       'hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String',
     );
     expect(shape('Embedding')).toBe(
-      'vector: Vector! base64: String! dimension: Int! tokens: Int! truncated: Boolean! modelVersion: ModelVersion!',
+      'vector: Vector! base64: String! dimension: Int! tokens: Int! truncated: Boolean! passport: String! modelVersion: ModelVersion!',
     );
     expect(shape('ModelVersion')).toBe(
       'id: ID! name: String! dimension: Int! maxTokens: Int! role: ModelRole! state: VersionState! traffic: Float! health: ModelHealth! searchModes: [SearchMode!]! executionProvider: String degraded: Boolean! sunsetAt: DateTime successor: ID backfill: BackfillProgress verified: Verification trial: TrialFigures gate: GateRecord',

@@ -2,8 +2,10 @@ import type { Embedder } from '../embedding/embedder.js';
 import { KindredError, badInput } from '../errors.js';
 import type { Collection, VectorRecord } from '../vectors/store.js';
 import { createBulkEmbedder } from './bulk-embed.js';
+import type { Catalogue } from './catalogue.js';
 import { withVector } from './hash.js';
 import type { PreparedRow } from './import-batches.js';
+import { createLedger } from './ledger.js';
 import type { Reject } from './rejects.js';
 import { type RetryPolicy, withRetry } from './retry.js';
 
@@ -41,6 +43,7 @@ export interface TargetWriterOptions {
   readonly maxQueueTokens: number;
   readonly retry: RetryPolicy;
   readonly giveUp: AbortSignal;
+  readonly catalogue: Catalogue;
   /** Only compares: records get empty vectors and are not written. */
   readonly dryRun: boolean;
 }
@@ -48,7 +51,7 @@ export interface TargetWriterOptions {
 /** Makes the writer of a target. */
 export async function createTargetWriter(
   { id, embedder, collection }: ImportTarget,
-  { maxQueueTexts, maxQueueTokens, retry, giveUp, dryRun }: TargetWriterOptions,
+  { maxQueueTexts, maxQueueTokens, retry, giveUp, catalogue, dryRun }: TargetWriterOptions,
 ): Promise<TargetWriter> {
   const bulk = createBulkEmbedder(embedder, {
     maxTexts: Math.max(1, Math.floor(maxQueueTexts / 2)),
@@ -56,16 +59,20 @@ export async function createTargetWriter(
     retry,
     giveUp,
   });
+  const again = <T>(work: () => Promise<T>): Promise<T> => withRetry(retry, giveUp, work);
+  const ledger = createLedger({ bulk, catalogue, collection, again });
   // An import reads each key once, so in a collection that was empty nothing can be unchanged.
   const wasEmpty = (await withRetry(retry, giveUp, () => collection.count())) === 0;
   const vectorsOf = async (
-    rows: readonly PreparedRow[],
+    changed: readonly { readonly row: PreparedRow; readonly known: string | null }[],
     signal: AbortSignal,
   ): Promise<(Float32Array | KindredError)[]> => {
-    if (dryRun) return rows.map(() => new Float32Array());
-    const texts = rows.flatMap(({ vectors, text }) => (vectors[id] === undefined ? [text] : []));
-    const outcomes = (await bulk.embed(texts, signal)).values();
-    return rows.map(({ vectors }) => {
+    if (dryRun) return changed.map(() => new Float32Array());
+    const entries = changed.flatMap(({ row: { item, vectors, text }, known }) =>
+      vectors[id] === undefined ? [{ id: item.id, text, known }] : [],
+    );
+    const outcomes = (await ledger.embed(entries, signal)).values();
+    return changed.map(({ row: { vectors } }) => {
       const given = vectors[id];
       if (given !== undefined) return given;
       const outcome = outcomes.next().value ?? badInput('the model gave no answer');
@@ -81,11 +88,10 @@ export async function createTargetWriter(
       });
       const ids = rows.map(({ item }) => item.id);
       const known = wasEmpty ? [] : await withRetry(retry, giveUp, () => collection.hashes(ids));
-      const changed = hashed.filter(({ hash }, index) => known[index] !== hash);
-      const vectors = await vectorsOf(
-        changed.map(({ row }) => row),
-        signal,
+      const changed = hashed.flatMap(({ row, hash }, index) =>
+        known[index] === hash ? [] : [{ row, hash, known: known[index] ?? null }],
       );
+      const vectors = await vectorsOf(changed, signal);
       const records: VectorRecord[] = [];
       const rejects: Reject[] = [];
       changed.forEach(({ row, hash }, index) => {

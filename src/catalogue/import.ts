@@ -143,7 +143,7 @@ async function run(
   const seconds = (): number => (performance.now() - started) / 1000;
   const writers = await Promise.all(
     targets.map((target) =>
-      createTargetWriter(target, { ...config.embedding, retry, giveUp: signal, dryRun }),
+      createTargetWriter(target, { ...config.embedding, catalogue, retry, giveUp: signal, dryRun }),
     ),
   );
   let state = saved?.done ?? firstState(targets);

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createBulkEmbedder } from '../catalogue/bulk-embed.js';
 import type { Catalogue } from '../catalogue/catalogue.js';
+import { createLedger } from '../catalogue/ledger.js';
 import { BULK_RETRY, withRetry } from '../catalogue/retry.js';
 import type { Embedder } from '../embedding/embedder.js';
 import { KindredError, throwIfAborted } from '../errors.js';
@@ -67,6 +68,7 @@ export async function backfill(options: BackfillOptions): Promise<BackfillSummar
     ...{ maxTexts: MAX_WAITING_TEXTS, maxTokens: MAX_WAITING_TOKENS },
     ...{ retry: BULK_RETRY, giveUp: signal },
   });
+  const ledger = createLedger({ bulk, catalogue, collection: target, again });
   const started = performance.now();
   const seconds = (): number => (performance.now() - started) / 1000;
   const total = Math.ceil((await again(() => source.count())) / shard.count);
@@ -79,8 +81,9 @@ export async function backfill(options: BackfillOptions): Promise<BackfillSummar
   });
 
   const write = async (wanted: readonly Expected[]): Promise<void> => {
-    const outcomes = await bulk.embed(
-      wanted.map(({ text }) => text),
+    const hashes = await again(() => target.hashes(wanted.map(({ item }) => item.id)));
+    const outcomes = await ledger.embed(
+      wanted.map(({ item, text }, at) => ({ id: item.id, text, known: hashes[at] ?? null })),
       signal,
     );
     const records: VectorRecord[] = [];

@@ -7,6 +7,7 @@ import type { Filter } from '../vectors/filter.js';
 import type { Hit } from '../vectors/store.js';
 import { diversify } from './diversity.js';
 import { canonicalFilter, fingerprint } from './fingerprint.js';
+import { type Passport, checkPassport } from './passport.js';
 import type { PageRequest, Paging, ResultPage } from './paging.js';
 import { rankHits } from './ranking.js';
 import type { Retrieval } from './retrieval.js';
@@ -27,7 +28,12 @@ export type Example =
   | { readonly kind: 'id'; readonly id: string }
   | { readonly kind: 'text'; readonly text: string }
   | { readonly kind: 'image'; readonly image: ImageInput }
-  | { readonly kind: 'vector'; readonly vector: Float32Array };
+  | {
+      readonly kind: 'vector';
+      readonly vector: Float32Array;
+      /** Which model made it, where that is known. */
+      readonly passport?: Passport;
+    };
 
 interface RecommendRequest extends PageRequest {
   readonly like: readonly Example[];
@@ -43,7 +49,7 @@ export interface Recommend {
   /**
    * One page of recommendations; examples named by id never come back. Throws what Paging throws, and BAD_USER_INPUT for a
    * diversity OUT_OF_RANGE and for examples that can't be used: none or too many, only dislikes with AVERAGE_VECTOR, NOT_FOUND,
-   * DIMENSION_MISMATCH, NOT_FINITE, ZERO_NORM.
+   * PASSPORT, DIMENSION_MISMATCH, NOT_FINITE, ZERO_NORM.
    */
   page(request: RecommendRequest, retrieval: Retrieval): Promise<ResultPage>;
 }
@@ -201,7 +207,10 @@ async function exampleVector(
   model: ServedModel,
   { embedding, images, vectors }: Retrieval,
 ): Promise<Float32Array> {
-  if (example.kind === 'vector') return checkedVector(example.vector, model);
+  if (example.kind === 'vector') {
+    if (example.passport !== undefined) checkPassport(example.passport, model.version);
+    return checkedVector(example.vector, model);
+  }
   if (example.kind === 'text' || example.kind === 'image') {
     const outcome =
       example.kind === 'image'
