@@ -1,3 +1,4 @@
+import { GraphQLBoolean } from 'graphql';
 import { Ctx, FieldResolver, Query, Resolver, Root } from 'type-graphql';
 import { ModelVersionType } from '../schema/model-version.js';
 import {
@@ -25,6 +26,14 @@ export class ModelResolver {
   })
   models(@Ctx() { models }: RequestContext): ModelVersion[] {
     return models.versions();
+  }
+
+  @FieldResolver(() => GraphQLBoolean, {
+    description:
+      'Whether its scores have a scale of relevance, out of the pairs of a gate. Without one `minScore` is a raw score, which means something else in each version.',
+  })
+  calibrated(@Root() { calibration }: ModelVersion): boolean {
+    return calibration !== null;
   }
 
   @FieldResolver(() => BackfillProgressType, {

@@ -4,13 +4,21 @@ import type { ConnectionSource } from '../schema/page.js';
 import type { Item } from '../src/catalogue/item.js';
 import type { ResultPage } from '../src/search/paging.js';
 
+export interface ConnectionOptions {
+  readonly loaders: Loaders;
+  /** Whether more than the keys of the items is selected. */
+  readonly items: boolean;
+  /** Makes a relevance of a score, where there is such a scale. */
+  readonly relevance?: (score: number) => number;
+}
+
 /**
  * A page as the connection that clients see. Items are loaded only when asked for, all of a page in one batch; not at all without `items`,
  * when their keys are all that is selected, unless the hits are older: then whether they are still there is all that is asked.
  */
 export function toConnection(
   page: ResultPage,
-  { loaders, items }: { readonly loaders: Loaders; readonly items: boolean },
+  { loaders, items, relevance }: ConnectionOptions,
 ): ConnectionSource {
   const { hits, model, hasNextPage, hasPreviousPage, took } = page;
   const load = items || !page.fresh;
@@ -21,6 +29,7 @@ export function toConnection(
   return {
     edges: hits.map(({ id, score }, index) => ({
       score,
+      relevance: relevance?.(score) ?? null,
       cursor: () => page.cursor(index),
       node: () => node(id),
     })),

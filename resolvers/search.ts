@@ -1,8 +1,9 @@
-import { type GraphQLResolveInfo, GraphQLString } from 'graphql';
+import { GraphQLFloat, type GraphQLResolveInfo, GraphQLString } from 'graphql';
 import { Arg, Args, type ClassType, Ctx, Info, Query, Resolver } from 'type-graphql';
 import type { ConnectionSource, PageArguments } from '../schema/page.js';
 import { SEARCH_MODE } from '../schema/search-mode.js';
 import type { SearchMode } from '../src/models/model-version.js';
+import { relevanceScale } from '../src/search/search.js';
 import type { RequestContext } from './context.js';
 import { pageCost } from './cost.js';
 import type { EntityTypes } from './entity-types.js';
@@ -29,14 +30,33 @@ export function createSearchResolver({ connection, pageArguments, readFilter }: 
         description: 'What the search goes by.',
       })
       mode: SearchMode,
+      @Arg('minScore', () => GraphQLFloat, {
+        nullable: true,
+        description:
+          'What results have to reach. In a SEMANTIC search by a version that is `calibrated` their relevance, 0 to 1, which means the same in every version; otherwise their raw score.',
+      })
+      minScore: number | null | undefined,
       @Arg('query', () => GraphQLString, { description: 'What to look for, in plain words.' }) query: string,
     ): Promise<ConnectionSource> {
       const items = selectsItems(info);
       const page = await context.search.page(
-        { query, mode, filter: readFilter(filter, context.limits), first, after, modelVersion, items },
+        {
+          query,
+          mode,
+          minScore,
+          filter: readFilter(filter, context.limits),
+          first,
+          after,
+          modelVersion,
+          items,
+        },
         context.loaders,
       );
-      return toConnection(page, { loaders: context.loaders, items });
+      return toConnection(page, {
+        loaders: context.loaders,
+        items,
+        relevance: relevanceScale(page.model, mode),
+      });
     }
   }
   return SearchResolver;

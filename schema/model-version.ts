@@ -41,7 +41,7 @@ registerEnumType(MODEL_HEALTH, {
     'A version of the embedding model. Vectors and scores of different versions can not be compared.',
   simpleResolvers: true,
 })
-export class ModelVersionType implements Omit<ModelVersion, 'digest' | 'rollout'> {
+export class ModelVersionType implements Omit<ModelVersion, 'digest' | 'rollout' | 'calibration'> {
   @Field(() => ID, { description: 'What `modelVersion` arguments take.' })
   id!: string;
 

@@ -52,6 +52,7 @@ class SearchTimings implements Timings {
 /** An edge as its resolvers read it; functions run only when their field is asked for. */
 interface EdgeSource {
   readonly score: number;
+  readonly relevance: number | null;
   readonly cursor: () => string;
   readonly node: () => Promise<EntitySource | null>;
 }
@@ -84,6 +85,13 @@ export function createConnectionType(name: string, entity: ClassType): ClassType
       description: 'How well it fits; higher is better. Compare scores within one answer only.',
     })
     score!: number;
+
+    @Field(() => GraphQLFloat, {
+      nullable: true,
+      description:
+        'How likely it is what was looked for, 0 to 1, by known pairs of queries and items; comparable between answers and versions. Null unless a SEMANTIC search was answered by a version that is `calibrated`.',
+    })
+    relevance!: number | null;
 
     @Field(() => entity, {
       nullable: true,

@@ -43,7 +43,7 @@ describe('the schema', () => {
       'product(id: ID!): Product',
       'recommend(like: [ExampleInput!]! = [], dislike: [ExampleInput!]! = [], strategy: RecommendStrategy! = "AVERAGE_VECTOR", ' +
         'diversity: Float! = 0, filter: ProductFilter, first: Int! = 10, after: String, modelVersion: ID): ProductConnection',
-      'search(query: String!, mode: SearchMode! = "SEMANTIC", filter: ProductFilter, first: Int! = 10, after: String, modelVersion: ID): ProductConnection',
+      'search(query: String!, minScore: Float, mode: SearchMode! = "SEMANTIC", filter: ProductFilter, first: Int! = 10, after: String, modelVersion: ID): ProductConnection',
     ]);
   });
 
@@ -58,7 +58,7 @@ describe('the schema', () => {
     expect(shape('ProductConnection')).toBe(
       'edges: [ProductEdge!]! nodes: [Product]! pageInfo: PageInfo! modelVersion: ModelVersion! took: SearchTimings',
     );
-    expect(shape('ProductEdge')).toBe('cursor: String! score: Float! node: Product');
+    expect(shape('ProductEdge')).toBe('cursor: String! score: Float! relevance: Float node: Product');
     expect(shape('PageInfo')).toBe(
       'hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String',
     );
@@ -66,7 +66,7 @@ describe('the schema', () => {
       'vector: Vector! base64: String! dimension: Int! tokens: Int! truncated: Boolean! passport: String! modelVersion: ModelVersion!',
     );
     expect(shape('ModelVersion')).toBe(
-      'id: ID! name: String! dimension: Int! maxTokens: Int! role: ModelRole! state: VersionState! traffic: Float! health: ModelHealth! searchModes: [SearchMode!]! executionProvider: String degraded: Boolean! sunsetAt: DateTime successor: ID backfill: BackfillProgress verified: Verification trial: TrialFigures gate: GateRecord',
+      'id: ID! name: String! dimension: Int! maxTokens: Int! role: ModelRole! state: VersionState! traffic: Float! health: ModelHealth! searchModes: [SearchMode!]! executionProvider: String degraded: Boolean! sunsetAt: DateTime successor: ID calibrated: Boolean! backfill: BackfillProgress verified: Verification trial: TrialFigures gate: GateRecord',
     );
     const mode = schema.getType('SearchMode');
     expect(isEnumType(mode) && mode.getValues().map(({ name }) => name)).toEqual([

@@ -1,5 +1,6 @@
 import type { Embedder } from '../embedding/embedder.js';
 import type { VersionRecord, VersionState } from '../rollout/state.js';
+import type { Calibration } from '../search/calibration.js';
 import type { Collection } from '../vectors/store.js';
 
 /** What a search goes by: the meaning of the query, its words, or both. */
@@ -38,6 +39,8 @@ export interface ModelVersion {
   readonly executionProvider: string | null;
   /** Whether it runs on the CPU because the configured provider failed. */
   readonly degraded: boolean;
+  /** What makes a relevance of its cosines; null while no gate has told. */
+  readonly calibration: Calibration | null;
   /** SHA-256 over the digests of its files; '' while it has never loaded. */
   readonly digest: string;
 }

@@ -205,6 +205,7 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       sunsetAt: record.sunsetAt === null ? null : new Date(record.sunsetAt),
       successor: record.successor,
       rollout: record,
+      calibration: record.calibration?.digest === model?.digest ? record.calibration : null,
       searchModes:
         slot.collection === null
           ? []
@@ -310,7 +311,7 @@ function isOver({ versions }: RolloutState, id: string): boolean {
 /** What is known of a version that the shared state does not name: one of this gateway's config alone. */
 const UNKNOWN = {
   ...{ state: 'added' as const, since: new Date(0).toISOString(), share: 0, sunsetAt: null, successor: null },
-  ...{ backfill: {}, verified: null, gate: null, trial: {}, outOfService: null },
+  ...{ backfill: {}, verified: null, gate: null, calibration: null, trial: {}, outOfService: null },
 };
 
 /**

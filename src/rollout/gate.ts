@@ -2,9 +2,11 @@ import { sha256 } from '../catalogue/hash.js';
 import type { Config } from '../config.js';
 import { KindredError, throwIfAborted } from '../errors.js';
 import type { ServedModel } from '../models/model-version.js';
+import { type Calibration, fitCalibration } from '../search/calibration.js';
+import type { Hit } from '../vectors/store.js';
 import { norm } from '../vectors/unit-vectors.js';
 import type { Pair, Pairs } from './pairs.js';
-import type { GateSummary } from './state.js';
+import type { GateSummary, VersionCalibration } from './state.js';
 import { bootstrapRatio, mean, overlapAt, quantile, rankCorrelation } from './statistics.js';
 
 /** Queries embedded at once: few enough for any queue. */
@@ -27,6 +29,8 @@ export interface GateSide {
   /** Of a query, embedding and search, in ms. */
   readonly medianMs: number;
   readonly p95Ms: number;
+  /** What makes a relevance of its cosines; null where the pairs don't tell. */
+  readonly calibration: Calibration | null;
 }
 
 /** All that a gate found. Its digest binds the result to files, pairs and settings: what passed is what may go on. */
@@ -66,7 +70,7 @@ export interface GateOptions {
 
 /** What one version answered to all queries. */
 interface Answers {
-  readonly hits: ReadonlyMap<string, readonly string[]>;
+  readonly hits: ReadonlyMap<string, readonly Hit[]>;
   readonly ms: readonly number[];
   /** Why its vectors can't be used. */
   readonly faults: readonly string[];
@@ -91,17 +95,18 @@ export async function runGate(options: GateOptions): Promise<GateReport> {
   const memoryBytes = process.memoryUsage().rss - memory;
 
   const found = ({ hits }: Answers, { query, id }: Pair): boolean =>
-    (hits.get(query) ?? []).slice(0, settings.k).includes(id);
+    (hits.get(query) ?? []).slice(0, settings.k).some((hit) => hit.id === id);
   const scored = pairs.pairs.map((pair) => ({ pair, now: found(after, pair), was: found(before, pair) }));
   const points = scored.map(({ now, was }) => [Number(now), Number(was)] as const);
   const sides = {
-    candidate: sideOf(candidate, after, mean(points.map(([now]) => now))),
-    baseline: sideOf(baseline, before, mean(points.map(([, was]) => was))),
+    candidate: sideOf(candidate, after, pairs.pairs, mean(points.map(([now]) => now))),
+    baseline: sideOf(baseline, before, pairs.pairs, mean(points.map(([, was]) => was))),
   };
   const relativeAccuracy =
     sides.baseline.accuracy === 0 ? 0 : sides.candidate.accuracy / sides.baseline.accuracy;
   const real = options.queries ?? asked;
-  const rankings = real.map((query) => [after.hits.get(query) ?? [], before.hits.get(query) ?? []] as const);
+  const idsOf = ({ hits }: Answers, query: string): string[] => (hits.get(query) ?? []).map(({ id }) => id);
+  const rankings = real.map((query) => [idsOf(after, query), idsOf(before, query)] as const);
   const correlations = rankings.flatMap(([now, was]) => rankCorrelation(now, was) ?? []);
   const failures = [
     ...after.faults,
@@ -162,8 +167,37 @@ function latencyFaults(
     : [];
 }
 
-function sideOf({ version, embedder }: ServedModel, { ms }: Answers, accuracy: number): GateSide {
+/** What the pairs tell about the scores of both versions, bound to their files. */
+export function calibrationsOf({
+  candidate,
+  baseline,
+}: GateReport): Record<string, VersionCalibration | null> {
+  return Object.fromEntries(
+    [candidate, baseline].map(({ version, digest, calibration }) => [
+      version,
+      calibration && { ...calibration, digest },
+    ]),
+  );
+}
+
+/** Each hit of a pair's query as a point: it is right when it is the pair's item. */
+function calibrate({ hits }: Answers, pairs: readonly Pair[]): Calibration | null {
+  return fitCalibration(
+    pairs.flatMap(({ query, id }) =>
+      (hits.get(query) ?? []).map((hit) => ({ score: hit.score, right: hit.id === id })),
+    ),
+  );
+}
+
+function sideOf(
+  { version, embedder }: ServedModel,
+  answers: Answers,
+  pairs: readonly Pair[],
+  accuracy: number,
+): GateSide {
+  const { ms } = answers;
   return {
+    calibration: calibrate(answers, pairs),
     ...{ version: version.id, digest: version.digest, dimension: embedder.model.dimension, accuracy },
     ...{ medianMs: quantile(ms, 0.5), p95Ms: quantile(ms, 0.95) },
   };
@@ -181,7 +215,7 @@ async function answersOf(
   queries: readonly string[],
   { depth, signal, onAnswered }: AnswerOptions,
 ): Promise<Answers> {
-  const hits = new Map<string, readonly string[]>();
+  const hits = new Map<string, readonly Hit[]>();
   const ms: number[] = [];
   const faults = new Set<string>();
   for (let at = 0; at < queries.length; at += CHUNK) {
@@ -205,10 +239,7 @@ async function answersOf(
       const searching = performance.now();
       const [found = []] = await collection.search([outcome.vector], { limit: depth, signal });
       ms.push(embedMs + performance.now() - searching);
-      hits.set(
-        query,
-        found.map(({ id }) => id),
-      );
+      hits.set(query, found);
     }
     onAnswered(chunk.length);
   }

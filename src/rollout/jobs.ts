@@ -6,7 +6,7 @@ import type { Config } from '../config.js';
 import { throwIfAborted } from '../errors.js';
 import type { ModelRegistry, ServedModel } from '../models/model-version.js';
 import { type BackfillProgress, type BackfillSummary, backfill } from './backfill.js';
-import { type GateReport, runGate, summaryOf } from './gate.js';
+import { type GateReport, calibrationsOf, runGate, summaryOf } from './gate.js';
 import type { Pairs } from './pairs.js';
 import type { Rollout } from './rollout.js';
 import { type Shard, WHOLE, shardName } from './shard.js';
@@ -164,7 +164,7 @@ export function createJobs(options: JobsOptions): Jobs {
       const file = join(folder, `${id}-${report.digest.slice(0, 12)}.json`);
       await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
       const { state } = recordOf(rollout.replica.state, id);
-      if (state !== 'gone') await rollout.noteGate(id, summaryOf(report), actor);
+      if (state !== 'gone') await rollout.noteGate(id, summaryOf(report), actor, calibrationsOf(report));
       return { report, file };
     },
   };

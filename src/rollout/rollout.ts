@@ -7,12 +7,14 @@ import {
   type RolloutState,
   type ShardProgress,
   type TrialFigures,
+  type VersionCalibration,
   type VersionRecord,
   type Verification,
   addVersion,
   amend,
   candidateOf,
   move,
+  noteGate,
   noteProgress,
   noteTrial,
   promote,
@@ -51,7 +53,13 @@ export interface Rollout {
   noteProgress(id: string, shard: string, progress: ShardProgress): Promise<RolloutState>;
   noteTrial(id: string, replica: string, figures: TrialFigures): Promise<RolloutState>;
   noteVerified(id: string, verification: Verification, actor: Actor): Promise<RolloutState>;
-  noteGate(id: string, gate: GateSummary, actor: Actor): Promise<RolloutState>;
+  /** Notes what a gate found; `calibrations` are by version. */
+  noteGate(
+    id: string,
+    gate: GateSummary,
+    actor: Actor,
+    calibrations?: Readonly<Record<string, VersionCalibration | null>>,
+  ): Promise<RolloutState>;
   /** Puts a verified version on trial: searches run on it too, and their answers are compared. */
   shadow(id: string, options: StepOptions): Promise<RolloutState>;
   /** Gives a version on trial a share of the requests, 0 to 1; above 0 it needs a passing gate. */
@@ -111,8 +119,8 @@ export function createRollout({
     noteTrial: (id, name, figures) => replica.change((state) => noteTrial(state, id, name, figures)),
     noteVerified: (id, verified, actor) =>
       replica.change((state) => amend(state, changeOf(id, 'verify', actor), { verified })),
-    noteGate: (id, gate, actor) =>
-      replica.change((state) => amend(state, changeOf(id, 'gate', actor), { gate })),
+    noteGate: (id, gate, actor, calibrations = {}) =>
+      replica.change((state) => noteGate(state, changeOf(id, 'gate', actor), gate, calibrations)),
     shadow: (id, options) =>
       replica.change((state) => {
         const record = recordOf(state, id);

@@ -69,6 +69,15 @@ const gateSchema = z.strictObject({
 });
 export type GateSummary = z.infer<typeof gateSchema>;
 
+/** What makes a relevance of the cosines of a version, as the pairs of a gate have it. */
+const calibrationSchema = z.strictObject({
+  slope: z.number(),
+  offset: z.number(),
+  /** Of the model's files: those of others it says nothing about. */
+  digest,
+});
+export type VersionCalibration = z.infer<typeof calibrationSchema>;
+
 /** What the searches that a replica ran on a version on trial came to, next to the stable one's. */
 const trialSchema = z.strictObject({
   at: moment,
@@ -91,6 +100,7 @@ const versionSchema = z.strictObject({
   backfill: z.record(z.string(), shardSchema),
   verified: verificationSchema.nullable(),
   gate: gateSchema.nullable(),
+  calibration: calibrationSchema.nullable(),
   /** What replicas have compared, by their name; since it went on trial. */
   trial: z.record(z.string(), trialSchema),
   /** Why it gets no traffic although it should, e.g. since its vectors have drifted. */
@@ -168,6 +178,7 @@ function firstRecord(state: VersionState, at: Date): VersionRecord {
     backfill: {},
     verified: null,
     gate: null,
+    calibration: null,
     trial: {},
     outOfService: null,
   };
@@ -229,6 +240,22 @@ export function amend(state: RolloutState, change: Change, more: Partial<Version
   return put(state, change, { ...recordOf(state, change.version), ...more });
 }
 
+/** Notes what a gate found: of the candidate, and of the scores of both. */
+export function noteGate(
+  state: RolloutState,
+  change: Change,
+  gate: GateSummary,
+  calibrations: Readonly<Record<string, VersionCalibration | null>>,
+): RolloutState {
+  const noted = amend(state, change, { gate });
+  const versions = { ...noted.versions };
+  for (const [id, calibration] of Object.entries(calibrations)) {
+    const record = versions[id];
+    if (record !== undefined && calibration !== null) versions[id] = { ...record, calibration };
+  }
+  return { ...noted, versions };
+}
+
 /** Notes progress of a backfill: no step of its own, so the history stays as it is. */
 export function noteProgress(
   state: RolloutState,
@@ -285,9 +312,14 @@ export function restore(state: RolloutState, change: Change): RolloutState {
       successor: null,
     }),
     replaced,
-    { ...firstRecord('added', change.at), gate: recordOf(state, replaced).gate },
+    keepProofs(recordOf(state, replaced), change.at),
   );
   return withEvent(swapped, { ...change, version: replaced }, 'stable', 'added', 0);
+}
+
+/** A version as if it had just been added, but for what its gate found. */
+function keepProofs({ gate, calibration }: VersionRecord, at: Date): VersionRecord {
+  return { ...firstRecord('added', at), gate, calibration };
 }
 
 function replaceStable(

@@ -34,7 +34,7 @@ export function mean(values: readonly number[]): number {
 }
 
 /** A generator of numbers between 0 and 1 that a seed decides (mulberry32), so that a gate comes to the same result each time. */
-function seededRandom(seed: number): () => number {
+export function seededRandom(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

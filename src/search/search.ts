@@ -1,8 +1,9 @@
 import type { Config } from '../config.js';
 import { normaliseText } from '../embedding/text.js';
-import { KindredError } from '../errors.js';
+import { KindredError, badInput } from '../errors.js';
 import type { SearchMode, ServedModel } from '../models/model-version.js';
 import type { Filter } from '../vectors/filter.js';
+import { relevanceOf } from './calibration.js';
 import { canonicalFilter, fingerprint } from './fingerprint.js';
 import { fuse } from './fusion.js';
 import type { PageRequest, Paging, ResultPage } from './paging.js';
@@ -16,6 +17,8 @@ export interface SearchRequest extends PageRequest {
   readonly query: string;
   readonly mode: SearchMode;
   readonly filter?: Filter;
+  /** What hits have to reach: the relevance of a semantic search by a calibrated version, 0 to 1, and otherwise the score. */
+  readonly minScore?: number | null;
 }
 
 /** Finds items by a query in words. */
@@ -83,14 +86,36 @@ export function createSearch({ paging, limits, fusion }: SearchOptions): Search 
     page: async (request, retrieval) => {
       const query = normaliseText(request.query, limits);
       if (query instanceof KindredError) throw query;
+      const { minScore = null } = request;
+      if (minScore !== null && !Number.isFinite(minScore))
+        throw badInput('expected minScore to be a number', 'OUT_OF_RANGE');
       return paging.page(request, {
-        fingerprint: fingerprint('search', request.mode, query, canonicalFilter(request.filter)),
+        fingerprint: fingerprint(
+          ...['search', request.mode, query, canonicalFilter(request.filter)],
+          ...(minScore === null ? [] : [String(minScore)]),
+        ),
         models: retrieval.models,
         signal: retrieval.signal,
         // A fused ranking depends on how deep its parts were read.
         grows: request.mode !== 'HYBRID',
-        fetch: (model, limit) => fetchers[request.mode](model, { ...request, query, limit }, retrieval),
+        fetch: async (model, limit) => {
+          const window = await fetchers[request.mode](model, { ...request, query, limit }, retrieval);
+          return minScore === null ? window : above(window, minScore, relevanceScale(model, request.mode));
+        },
       });
     },
   };
+}
+
+/** What makes a relevance of a score; undefined where scores of a mode or version have no such scale. */
+export function relevanceScale(
+  { version: { calibration } }: ServedModel,
+  mode: SearchMode,
+): ((score: number) => number) | undefined {
+  return mode === 'SEMANTIC' && calibration !== null ? (score) => relevanceOf(calibration, score) : undefined;
+}
+
+/** The hits of a window that reach a score. */
+function above(window: Window, minScore: number, scale = (score: number): number => score): Window {
+  return { ...window, hits: window.hits.filter(({ score }) => scale(score) >= minScore) };
 }
