@@ -20,7 +20,11 @@ export async function seed(domain: Domain, { signal, onProgress }: SeedOptions):
   const done = new Set(store.capabilities.persistent ? readMarker(marker) : []);
   const targets = registry
     .served()
-    .filter(({ collection }) => !done.has(collection.spec.name))
+    // What came into a rollout is filled by its backfill.
+    .filter(
+      ({ version, collection }) =>
+        config.models.versions.includes(version.id) && !done.has(collection.spec.name),
+    )
     .map(({ version, embedder, collection }) => ({ id: version.id, embedder, collection }));
   if (files.length === 0 || targets.length === 0) return;
   const summary = await importFiles({

@@ -32,6 +32,8 @@ export interface Cluster {
   readonly ask: (server: RunningServer, query: string, headers?: Record<string, string>) => Promise<Reply>;
   /** Asks as the admin; throws what is refused. */
   admin(query: string, server?: RunningServer): Promise<Record<string, unknown>>;
+  /** Kills a gateway by SIGKILL and starts another in its place. */
+  restart(index: number): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -72,6 +74,10 @@ export async function startCluster(more: Record<string, string> = {}): Promise<C
       const { data, errors } = await ask(server, query, { authorization: `Bearer ${ADMIN_TOKEN}` });
       if (errors !== undefined || !data) throw new Error(errors?.[0]?.message ?? 'no answer');
       return data;
+    },
+    restart: async (index) => {
+      await servers[index]?.kill();
+      servers[index] = await startServer(flags, env);
     },
     close: async () => {
       await Promise.all(servers.map((server) => server.stop()));

@@ -310,7 +310,7 @@ describe('promotion', () => {
       [{ passed: false, failures: ['it is bad'] }, /did not pass the gate: it is bad/],
     ];
     for (const [more, words] of cases) {
-      await rollout.noteGate('v2', { ...gate!, ...more }, actor);
+      await rollout.noteGate('v2', { ...gate!, digest: String(words), ...more }, actor);
       await expect(rollout.promote('v2', actor)).rejects.toThrow(words);
       await expect(rollout.setTraffic('v2', 1, actor)).rejects.toThrow(words);
     }

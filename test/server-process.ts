@@ -35,6 +35,8 @@ export interface RunningServer {
   readonly url: string;
   readonly pid: number;
   stop(): Promise<void>;
+  /** SIGKILL. */
+  kill(): Promise<void>;
 }
 
 /** Starts the built gateway as a process of its own and waits until it listens. */
@@ -59,6 +61,10 @@ export async function startServer(
     pid: child.pid ?? 0,
     stop: async () => {
       child.kill('SIGTERM');
+      await once(child, 'exit');
+    },
+    kill: async () => {
+      child.kill('SIGKILL');
       await once(child, 'exit');
     },
   };

@@ -68,7 +68,7 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
   const rollout = options.rollout ?? ((): RolloutState => first);
   const slots = new Map<string, Slot>();
   const timers = new Set<NodeJS.Timeout>();
-  const leaving = new Map<NodeJS.Timeout, LoadedModel>();
+  const leaving = new Map<string, { readonly timer: NodeJS.Timeout; readonly model: LoadedModel }>();
   let closed = false;
 
   const loadSlot = async (slot: Slot): Promise<void> => {
@@ -144,17 +144,25 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
     timers.add(timer);
   };
 
+  /** The same order in every process: that of the config, then that in which the others came up. */
+  const presentIds = (): string[] => {
+    const { versions } = rollout();
+    const all = new Set([...options.versions, ...Object.keys(versions)]);
+    return [...all].filter((id) => versions[id]?.state !== 'gone');
+  };
   /** Slots for all versions that are there, and none for those that are gone. Answers what it has begun to load. */
   const sync = (): Promise<unknown> => {
-    const { versions } = rollout();
-    const present = [...options.versions, ...Object.keys(versions)].filter(
-      (id) => versions[id]?.state !== 'gone',
-    );
+    const present = presentIds();
     for (const [id, slot] of slots) if (!present.includes(id)) unload(slot);
-    const fresh = [...new Set(present)].filter((id) => !slots.has(id));
+    const fresh = present.filter((id) => !slots.has(id));
     return Promise.all(
       fresh.map((id) => {
-        const slot: Slot = { id, model: null, collection: null, fault: null, left: false };
+        // One that comes back while it is being unloaded is there already.
+        const returned = leaving.get(id);
+        clearTimeout(returned?.timer);
+        leaving.delete(id);
+        const model = returned?.model ?? null;
+        const slot: Slot = { id, model, collection: null, fault: null, left: false };
         slots.set(id, slot);
         return loadSlot(slot);
       }),
@@ -167,11 +175,11 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
     const { model } = slot;
     if (model === null) return;
     const timer = setTimeout(() => {
-      leaving.delete(timer);
+      leaving.delete(slot.id);
       void model.embedder.close();
     }, graceMs);
     timer.unref();
-    leaving.set(timer, model);
+    leaving.set(slot.id, { timer, model });
   };
 
   /** A version that was added while the gateway runs is not needed before it has traffic. */
@@ -223,7 +231,10 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       : { version: describe(slot), embedder: slot.model.embedder, collection: slot.collection };
 
   return {
-    versions: () => [...slots.values()].map(describe),
+    versions: () =>
+      presentIds()
+        .flatMap((id) => slots.get(id) ?? [])
+        .map(describe),
     resolve: (reference) => {
       const state = rollout();
       const alias = Object.hasOwn(ALIASES, reference ?? 'stable')
@@ -285,9 +296,9 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       closed = true;
       clearInterval(proving);
       for (const timer of timers) clearTimeout(timer);
-      for (const [timer, { embedder }] of leaving) {
+      for (const { timer, model } of leaving.values()) {
         clearTimeout(timer);
-        await embedder.close();
+        await model.embedder.close();
       }
       for (const { model } of slots.values()) await model?.embedder.close();
     },

@@ -2,6 +2,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Catalogue } from '../catalogue/catalogue.js';
+import { BULK_RETRY, withRetry } from '../catalogue/retry.js';
 import type { Config } from '../config.js';
 import { throwIfAborted } from '../errors.js';
 import type { ModelRegistry, ServedModel } from '../models/model-version.js';
@@ -83,7 +84,8 @@ export function createJobs(options: JobsOptions): Jobs {
     }
   };
   const load: Jobs['load'] = async (id, { actor, signal }) => {
-    if (rollout.replica.state.versions[id] === undefined) {
+    const known = rollout.replica.state.versions[id]?.state;
+    if (known === undefined || known === 'gone') {
       await check(id);
       await rollout.add(id, actor);
     }
@@ -93,20 +95,23 @@ export function createJobs(options: JobsOptions): Jobs {
   const source = (signal: AbortSignal): Promise<ServedModel> =>
     loaded(stableOf(rollout.replica.state), signal);
 
+  /** Compares, and notes what is complete; the version that it was compared with is the one that was stable at the beginning. */
   const compare = async (
     id: string,
-    { signal, onProgress }: Parameters<Jobs['verify']>[1],
+    { actor, signal, onProgress }: Parameters<Jobs['verify']>[1],
   ): Promise<Comparison> => {
     const [from, to] = [await source(signal), await loaded(id, signal)];
-    return verify({
+    const comparison = await verify({
       ...{ catalogue, signal, onProgress },
       source: from.collection,
       target: to.collection,
     });
-  };
-  const noteVerified = async (id: string, { rows }: Comparison, actor: Actor): Promise<void> => {
-    const against = stableOf(rollout.replica.state);
-    await rollout.noteVerified(id, { at: new Date().toISOString(), against, rows }, actor);
+    if (isComplete(comparison)) {
+      const { rows } = comparison;
+      const verified = { at: new Date().toISOString(), against: from.version.id, rows };
+      await patiently(signal, () => rollout.noteVerified(id, verified, actor));
+    }
+    return comparison;
   };
 
   return {
@@ -115,7 +120,7 @@ export function createJobs(options: JobsOptions): Jobs {
       const to = await load(id, { actor, signal });
       if (id === stableOf(rollout.replica.state))
         throw refusal(`${id} is stable: it is what others are filled from`);
-      await rollout.beginBackfill(id, actor);
+      await patiently(signal, () => rollout.beginBackfill(id, actor));
       const from = await source(signal);
       const note = createNotes(rollout, id, shardName(shard));
       for (let pass = 1; ; pass += 1) {
@@ -131,24 +136,19 @@ export function createJobs(options: JobsOptions): Jobs {
             onProgress?.(progress);
           },
         });
-        const whole = shard.count === 1;
-        const comparison =
-          whole && summary.refused.length === 0 ? await compare(id, { actor, signal }) : null;
-        if (comparison !== null && !isComplete(comparison) && pass < PASSES) continue;
-        await note(summary, summary.refused.length === 0);
-        if (comparison !== null && isComplete(comparison)) await noteVerified(id, comparison, actor);
-        else if (comparison !== null)
+        await patiently(signal, () => note(summary, summary.refused.length === 0));
+        if (shard.count > 1 || summary.refused.length > 0) return summary;
+        const comparison = await compare(id, { actor, signal });
+        if (isComplete(comparison)) return summary;
+        if (pass === PASSES)
           throw new Error(
             `${id} does not come to an end, as the source changes too fast: ${describeComparison(comparison)}`,
           );
-        return summary;
       }
     },
     verify: async (id, job) => {
       await load(id, job);
-      const comparison = await compare(id, job);
-      if (isComplete(comparison)) await noteVerified(id, comparison, job.actor);
-      return comparison;
+      return compare(id, job);
     },
     gate: async (id, { actor, signal, ...gate }) => {
       const [candidate, baseline] = [await load(id, { actor, signal }), await source(signal)];
@@ -164,10 +164,16 @@ export function createJobs(options: JobsOptions): Jobs {
       const file = join(folder, `${id}-${report.digest.slice(0, 12)}.json`);
       await writeFile(file, `${JSON.stringify(report, null, 2)}\n`);
       const { state } = recordOf(rollout.replica.state, id);
-      if (state !== 'gone') await rollout.noteGate(id, summaryOf(report), actor, calibrationsOf(report));
+      if (state !== 'gone')
+        await patiently(signal, () => rollout.noteGate(id, summaryOf(report), actor, calibrationsOf(report)));
       return { report, file };
     },
   };
+}
+
+/** What took minutes is not lost because the shared state is away for seconds. */
+function patiently<T>(signal: AbortSignal, change: () => Promise<T>): Promise<T> {
+  return withRetry(BULK_RETRY, signal, change);
 }
 
 /** Notes progress in the shared state, now and then; the last one for certain. */

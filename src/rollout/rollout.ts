@@ -52,6 +52,7 @@ export interface Rollout {
   beginBackfill(id: string, actor: Actor): Promise<RolloutState>;
   noteProgress(id: string, shard: string, progress: ShardProgress): Promise<RolloutState>;
   noteTrial(id: string, replica: string, figures: TrialFigures): Promise<RolloutState>;
+  /** Notes that a version holds what the one that it was compared with holds; nothing changes when another is stable by now. */
   noteVerified(id: string, verification: Verification, actor: Actor): Promise<RolloutState>;
   /** Notes what a gate found; `calibrations` are by version. */
   noteGate(
@@ -118,9 +119,18 @@ export function createRollout({
       replica.change((state) => noteProgress(state, id, shard, progress)),
     noteTrial: (id, name, figures) => replica.change((state) => noteTrial(state, id, name, figures)),
     noteVerified: (id, verified, actor) =>
-      replica.change((state) => amend(state, changeOf(id, 'verify', actor), { verified })),
+      replica.change((state) => {
+        // Told again since the answer to the first time was lost, or too late to mean anything.
+        const told = recordOf(state, id).verified?.at === verified.at;
+        if (told || verified.against !== stableOf(state)) return state;
+        return amend(state, changeOf(id, 'verify', actor), { verified });
+      }),
     noteGate: (id, gate, actor, calibrations = {}) =>
-      replica.change((state) => noteGate(state, changeOf(id, 'gate', actor), gate, calibrations)),
+      replica.change((state) =>
+        recordOf(state, id).gate?.digest === gate.digest
+          ? state
+          : noteGate(state, changeOf(id, 'gate', actor), gate, calibrations),
+      ),
     shadow: (id, options) =>
       replica.change((state) => {
         const record = recordOf(state, id);

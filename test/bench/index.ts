@@ -3,6 +3,7 @@ import { hasData } from './data.js';
 import { benchEmbed } from './embed.js';
 import { benchEmbedGpu } from './embed-gpu.js';
 import { benchImport } from './import.js';
+import { benchRollout } from './rollout.js';
 import { benchSearch } from './search.js';
 import { benchStore } from './store.js';
 import { benchStoreGrowth } from './store-growth.js';
@@ -12,6 +13,7 @@ const BENCHES: Record<string, (parts: readonly string[]) => Promise<void>> = {
   embed: benchEmbed,
   'embed-gpu': benchEmbedGpu,
   import: benchImport,
+  rollout: benchRollout,
   search: benchSearch,
   store: benchStore,
   'store-growth': benchStoreGrowth,
