@@ -6,6 +6,7 @@ import type { Recommend } from '../src/search/recommend.js';
 import type { Background } from '../src/rollout/background.js';
 import type { Jobs } from '../src/rollout/jobs.js';
 import type { Rollout } from '../src/rollout/rollout.js';
+import type { UpgradeOptions } from '../src/rollout/upgrade.js';
 import type { RequestModels, TrafficSubject } from '../src/rollout/traffic.js';
 import type { Search } from '../src/search/search.js';
 
@@ -28,6 +29,11 @@ export interface RequestContext {
   readonly rollout: Rollout;
   readonly jobs: Jobs;
   readonly background: Background;
+  /** Takes a version all the way. */
+  readonly upgrade: (
+    id: string,
+    options: Pick<UpgradeOptions, 'actor' | 'pairs' | 'signal'>,
+  ) => Promise<void>;
   readonly limits: Config['limits'];
   readonly log: Logger;
 }

@@ -6,6 +6,8 @@ import { sha256 } from '../src/catalogue/hash.js';
 import { badInput } from '../src/errors.js';
 import type { ModelVersion } from '../src/models/model-version.js';
 import { demandAdmin } from '../src/rollout/access.js';
+import type { BackgroundKind } from '../src/rollout/background.js';
+import type { Pairs } from '../src/rollout/pairs.js';
 import type { StepOptions } from '../src/rollout/rollout.js';
 import type { Actor, RolloutEvent } from '../src/rollout/state.js';
 import type { RequestContext } from './context.js';
@@ -70,11 +72,29 @@ export class RolloutResolver {
     @Arg('id', () => ID, { description: ID_DESCRIPTION }) id: string,
   ): Promise<ModelVersion> {
     const actor = adminOf(context, reason);
-    if (pairs.length === 0) throw badInput('expected at least one pair', 'EMPTY');
-    const given = pairs.map(({ query, id: item }) => ({ query, id: item }));
-    const digest = sha256(given.map((pair) => `${JSON.stringify(pair)}\n`).join(''));
+    const given = toPairs(pairs);
     return inBackground(context, id, actor, 'gate', (signal) =>
-      context.jobs.gate(id, { actor, signal, pairs: { pairs: given, digest } }),
+      context.jobs.gate(id, { actor, signal, pairs: given }),
+    );
+  }
+
+  @Mutation(() => ModelVersionType, {
+    description:
+      'Takes a version all the way behind this answer: backfill, verification, gate, shadow, growing shares (`rollout.upgrade`), promotion. It stops at the first step that fails, which `modelHistory` tells, and goes on from there when it is called again.',
+  })
+  upgradeModel(
+    @Ctx() context: RequestContext,
+    @Arg('reason', () => GraphQLString, { defaultValue: '', description: REASON }) reason: string,
+    @Arg('pairs', () => [PairInput], {
+      description: 'Queries for the gate, each with an item that has to be found.',
+    })
+    pairs: PairInput[],
+    @Arg('id', () => ID, { description: ID_DESCRIPTION }) id: string,
+  ): Promise<ModelVersion> {
+    const actor = adminOf(context, reason);
+    const given = toPairs(pairs);
+    return inBackground(context, id, actor, 'upgrade', (signal) =>
+      context.upgrade(id, { actor, signal, pairs: given }),
     );
   }
 
@@ -164,6 +184,14 @@ function adminOf({ admin }: RequestContext, reason: string): Actor {
   return { who: 'admin', why: reason };
 }
 
+/** Pairs with the digest of their JSON lines, as if they were a file. */
+function toPairs(pairs: readonly PairInput[]): Pairs {
+  if (pairs.length === 0) throw badInput('expected at least one pair', 'EMPTY');
+  const given = pairs.map(({ query, id }) => ({ query, id }));
+  const digest = sha256(given.map((pair) => `${JSON.stringify(pair)}\n`).join(''));
+  return { pairs: given, digest };
+}
+
 function stepOf(context: RequestContext, reason: string, force: boolean): StepOptions {
   return { ...adminOf(context, reason), force };
 }
@@ -173,7 +201,7 @@ async function inBackground(
   context: RequestContext,
   id: string,
   actor: Actor,
-  kind: 'backfill' | 'verify' | 'gate',
+  kind: BackgroundKind,
   work: (signal: AbortSignal) => Promise<unknown>,
 ): Promise<ModelVersion> {
   await context.jobs.load(id, { actor, signal: context.signal });

@@ -137,6 +137,12 @@ export const configSchema = z.strictObject({
         .nullable()
         .default(null)
         .describe('The version on trial, under the alias `candidate`.'),
+      templates: z
+        .record(z.string().min(1), z.string().min(1))
+        .default({})
+        .describe(
+          "Text templates of single versions, in the place of the catalogue's: `{ v2b: '{title}. {description}' }`. Another template makes a version of its own, as another model does; its folder may be a copy of another's.",
+        ),
       startMs: count
         .default(30_000)
         .describe(

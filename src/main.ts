@@ -6,7 +6,7 @@ import { createSchema } from '../schema/index.js';
 import { openCache } from './cache/open.js';
 import type { EmbeddingCache } from './cache/tiers.js';
 import type { Catalogue } from './catalogue/catalogue.js';
-import { loadCatalogue } from './catalogue/load.js';
+import { checkTemplates, loadCatalogue } from './catalogue/load.js';
 import type { Config } from './config.js';
 import { cursorKey } from './cursor-key.js';
 import { type FetchImage, createImageFetch } from './embedding/image/fetch.js';
@@ -28,6 +28,7 @@ import { checkCanaries, openRolloutReplica } from './rollout/open.js';
 import type { Replica } from './rollout/replica.js';
 import { type Rollout, createRollout } from './rollout/rollout.js';
 import { candidateOf, stableOf } from './rollout/state.js';
+import { upgrade } from './rollout/upgrade.js';
 import { type RequestModels, modelsOf } from './rollout/traffic.js';
 import { type Paging, type ResultPage, createPaging } from './search/paging.js';
 import { createRecommend } from './search/recommend.js';
@@ -113,6 +114,7 @@ function watched(store: string, log: Logger | undefined): Pick<MilvusOptions, 'o
  */
 export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 } = {}): Promise<Domain> {
   const catalogue = loadCatalogue(config.catalogue.file);
+  checkTemplates(config.models.templates, catalogue);
   // A command's answer is what it prints; a server's is its log.
   const serves = logTo === 1;
   const quiet = !serves && config.log.level === 'info';
@@ -179,7 +181,7 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
   });
   const { maxQueueTexts, maxShare } = config.rollout.backfill;
   const jobs = createJobs({
-    ...{ rollout, registry: loaded, catalogue, config },
+    ...{ rollout, registry: loaded, config },
     check: (id) => checkModel(join(config.models.folder, id)),
     busy: () => loaded.served().some(({ embedder }) => embedder.health().queued > maxQueueTexts),
     maxShare: serves ? maxShare : 1,
@@ -311,6 +313,7 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
         loaders: createLoaders({ models, images, telemetry, capabilities: store.capabilities, ...request }),
         ...{ search: trial.search, recommend: trial.recommend, models },
         ...{ rollout, jobs, background },
+        upgrade: (id, options) => upgrade(id, { ...{ rollout, jobs, settings: config.rollout }, ...options }),
         limits: config.limits,
       };
     },

@@ -100,7 +100,8 @@ describe('what changes model versions', () => {
     });
     await run('mutation { backfillModel(id: "v3") { id } verifyModel(id: "v3") { id } }');
     await run('mutation { gateModel(id: "v3", pairs: [{ query: "thing", id: "p0001" }]) { id } }');
-    expect(started).toEqual(['backfill v3', 'verify v3', 'gate v3']);
+    await run('mutation { upgradeModel(id: "v3", pairs: [{ query: "thing", id: "p0001" }]) { id } }');
+    expect(started).toEqual(['backfill v3', 'verify v3', 'gate v3', 'upgrade v3']);
     expect(state('v3').state).toBe('added');
     const { data } = await run('{ modelHistory(first: 2) { who action version why share from to } }');
     expect(data?.modelHistory).toMatchObject([

@@ -105,7 +105,7 @@ export async function createRolloutHarness({
     digestOf: (id) => made.versions().find((version) => version.id === id)?.digest ?? '',
   });
   const jobs = createJobs({
-    ...{ rollout, registry: made, catalogue, config },
+    ...{ rollout, registry: made, config },
     check: load,
     maxShare: config.rollout.backfill.maxShare,
   });

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { sha256 } from '../src/catalogue/hash.js';
 import { type UpgradeOptions, planUpgrade, upgrade } from '../src/rollout/upgrade.js';
 import { createFakeEmbedder } from './fake-embedder.js';
-import { type RolloutHarness, actor, catalogue, createRolloutHarness, makeItems } from './rollout-harness.js';
+import { type RolloutHarness, actor, createRolloutHarness, makeItems } from './rollout-harness.js';
 
 const FAST = {
   'rollout.upgrade.shares': '0.1,1',
@@ -18,7 +18,7 @@ const optionsOf = (
   { rollout, jobs, config, signal }: RolloutHarness,
   steps: string[] = [],
 ): UpgradeOptions => ({
-  ...{ rollout, jobs, catalogue, actor, pairs, signal, settings: config.rollout },
+  ...{ rollout, jobs, actor, pairs, signal, settings: config.rollout },
   onStep: (step, detail) => steps.push(`${step}: ${detail}`),
 });
 

@@ -33,7 +33,7 @@ function field(
 }
 
 /** What no query asks for. */
-const NO_ROLLOUT = {} as Pick<RequestContext, 'rollout' | 'jobs' | 'background'>;
+const NO_ROLLOUT = {} as Pick<RequestContext, 'rollout' | 'jobs' | 'background' | 'upgrade'>;
 
 /** A catalogue with a field of every type. */
 export const catalogue: Catalogue = {

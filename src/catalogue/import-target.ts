@@ -3,11 +3,12 @@ import { KindredError, badInput } from '../errors.js';
 import type { Collection, VectorRecord } from '../vectors/store.js';
 import { createBulkEmbedder } from './bulk-embed.js';
 import type { Catalogue } from './catalogue.js';
-import { withVector } from './hash.js';
+import { contentHash, withVector } from './hash.js';
 import type { PreparedRow } from './import-batches.js';
 import { createLedger } from './ledger.js';
 import type { Reject } from './rejects.js';
 import { type RetryPolicy, withRetry } from './retry.js';
+import { renderText } from './template.js';
 
 /** Records of one upsert: every store takes as many. */
 const UPSERT_RECORDS = 4_096;
@@ -17,6 +18,8 @@ export interface ImportTarget {
   readonly id: string;
   readonly embedder: Embedder;
   readonly collection: Collection;
+  /** What makes its texts, where that is another catalogue than the import's. */
+  readonly catalogue?: Catalogue;
 }
 
 /** A batch as one version has it. */
@@ -50,7 +53,7 @@ export interface TargetWriterOptions {
 
 /** Makes the writer of a target. */
 export async function createTargetWriter(
-  { id, embedder, collection }: ImportTarget,
+  { id, embedder, collection, ...target }: ImportTarget,
   { maxQueueTexts, maxQueueTokens, retry, giveUp, catalogue, dryRun }: TargetWriterOptions,
 ): Promise<TargetWriter> {
   const bulk = createBulkEmbedder(embedder, {
@@ -60,7 +63,14 @@ export async function createTargetWriter(
     giveUp,
   });
   const again = <T>(work: () => Promise<T>): Promise<T> => withRetry(retry, giveUp, work);
-  const ledger = createLedger({ bulk, catalogue, collection, again });
+  const own = target.catalogue ?? catalogue;
+  const ledger = createLedger({ bulk, catalogue: own, collection, again });
+  /** A row as this version has it. */
+  const ownRow = (row: PreparedRow): PreparedRow => {
+    if (own.template === catalogue.template) return row;
+    const text = renderText(own, row.item);
+    return { ...row, text, hash: contentHash(row.item, text) };
+  };
   // An import reads each key once, so in a collection that was empty nothing can be unchanged.
   const wasEmpty = (await withRetry(retry, giveUp, () => collection.count())) === 0;
   const vectorsOf = async (
@@ -81,10 +91,11 @@ export async function createTargetWriter(
   };
 
   return {
-    embed: async (rows, signal) => {
+    embed: async (given, signal) => {
+      const rows = given.map(ownRow);
       const hashed = rows.map((row) => {
-        const given = row.vectors[id];
-        return { row, hash: given === undefined ? row.hash : withVector(row.hash, given) };
+        const vector = row.vectors[id];
+        return { row, hash: vector === undefined ? row.hash : withVector(row.hash, vector) };
       });
       const ids = rows.map(({ item }) => item.id);
       const known = wasEmpty ? [] : await withRetry(retry, giveUp, () => collection.hashes(ids));

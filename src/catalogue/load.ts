@@ -3,6 +3,7 @@ import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { type Catalogue, type CatalogueField, FIELD_TYPES, FIELD_USES } from './catalogue.js';
 import { fieldFaults } from './field-rules.js';
+import { ConfigError } from '../config-faults.js';
 import { parseTemplate } from './template.js';
 
 /** All faults of a catalogue.yaml at once. */
@@ -112,6 +113,15 @@ function popularityFaults(fields: readonly CatalogueField[]): string[] {
   return names.length > 1
     ? [`fields: expected one field used for popularity, received ${names.join(', ')}`]
     : [];
+}
+
+/** Throws a ConfigError when a version's own template does not fit the catalogue. */
+export function checkTemplates(templates: Readonly<Record<string, string>>, { fields }: Catalogue): void {
+  const declared = Object.fromEntries(fields.map(({ name }) => [name, true]));
+  const faults = Object.entries(templates).flatMap(([version, template]) =>
+    templateFaults(template, declared, fields).map((fault) => `models.templates.${version}: ${fault}`),
+  );
+  if (faults.length > 0) throw new ConfigError(faults);
 }
 
 function templateFaults(

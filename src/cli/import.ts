@@ -53,9 +53,9 @@ by SIGINT or SIGTERM, to be resumed by the same command.`,
           const summary = await importFiles({
             files,
             catalogue,
-            targets: registry
-              .served()
-              .map(({ version, embedder, collection }) => ({ id: version.id, embedder, collection })),
+            targets: registry.served().map(({ version, embedder, collection, catalogue: own }) => ({
+              ...{ id: version.id, embedder, collection, catalogue: own },
+            })),
             config,
             telemetry,
             dataFolder: config.data,

@@ -6,8 +6,9 @@ import { cliActor } from './actor.js';
 import { type CommonOptions, action, withCommonOptions } from './options.js';
 import { withDomain } from './with-domain.js';
 
-/** Time between lines about the same step, in ms. */
+/** Time between lines about how far a step is, in ms. */
 const LINE_MS = 2_000;
+const PROGRESS = /^\d+ of \d+ items$/;
 
 /** `kindred models upgrade VERSION --pairs FILE`: the whole way in one command. */
 export function upgradeCommand(): Command {
@@ -33,11 +34,11 @@ Exit codes: 0 the version is stable; 1 a step failed; 2 wrong usage; 130, 143 in
       action((id: string, options: CommonOptions & { pairs: string; plan?: boolean; reason: string }) => {
         // As a backfill: what else needs the cores goes first.
         setPriority(0, 19);
-        return withDomain(options, async ({ rollout, jobs, catalogue, config }, signal) => {
+        return withDomain(options, async ({ rollout, jobs, config }, signal) => {
           const pairs = await readPairs(options.pairs);
           const print = stepPrinter();
           const all = {
-            ...{ rollout, jobs, catalogue, pairs, signal, settings: config.rollout, onStep: print },
+            ...{ rollout, jobs, pairs, signal, settings: config.rollout, onStep: print },
             actor: cliActor(options.reason),
           };
           printPlan(await planUpgrade(id, all));
@@ -71,7 +72,7 @@ function stepPrinter(): (step: string, detail: string) => void {
   let [last, next] = ['', 0];
   return (step, detail) => {
     const now = performance.now();
-    if (step === last && detail.includes(' of ') && now < next) return;
+    if (step === last && PROGRESS.test(detail) && now < next) return;
     [last, next] = [step, now + LINE_MS];
     console.log(`${step.padEnd(14)} ${detail}`);
   };

@@ -40,10 +40,8 @@ Exit codes: 0 store and files agree; 1 they do not, or the check failed; 2 wrong
           const summary = await importFiles({
             files,
             catalogue,
-            targets: served.map(({ version, embedder, collection }) => ({
-              id: version.id,
-              embedder,
-              collection,
+            targets: served.map(({ version, embedder, collection, catalogue: own }) => ({
+              ...{ id: version.id, embedder, collection, catalogue: own },
             })),
             config,
             telemetry,

@@ -1,3 +1,4 @@
+import type { Catalogue } from '../catalogue/catalogue.js';
 import type { Embedder } from '../embedding/embedder.js';
 import type { VersionRecord, VersionState } from '../rollout/state.js';
 import type { Calibration } from '../search/calibration.js';
@@ -50,6 +51,8 @@ export interface ServedModel {
   readonly version: ModelVersion;
   readonly embedder: Embedder;
   readonly collection: Collection;
+  /** What its texts and columns are made by. */
+  readonly catalogue: Catalogue;
 }
 
 /** The versions behind this gateway. */

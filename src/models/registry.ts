@@ -22,6 +22,8 @@ export interface RegistryOptions {
   /** Where each version stands; by default as the config says. */
   readonly rollout?: () => RolloutState;
   readonly catalogue: Catalogue;
+  /** Text templates of single versions, in the place of the catalogue's. */
+  readonly templates?: Readonly<Record<string, string>>;
   readonly store: VectorStore;
   /** Loads a version's model; rejects with the reason when its bundle is broken. */
   readonly load: (id: string) => Promise<LoadedModel>;
@@ -67,6 +69,11 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
   const first = firstState(options);
   const rollout = options.rollout ?? ((): RolloutState => first);
   const slots = new Map<string, Slot>();
+  const { templates = {} } = options;
+  const catalogueOf = (id: string): Catalogue => {
+    const template = Object.hasOwn(templates, id) ? templates[id] : undefined;
+    return template === undefined ? catalogue : { ...catalogue, template };
+  };
   const timers = new Set<NodeJS.Timeout>();
   const leaving = new Map<string, { readonly timer: NodeJS.Timeout; readonly model: LoadedModel }>();
   let closed = false;
@@ -80,7 +87,7 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
         return;
       }
       await options.prove?.(slot.id, slot.model.embedder);
-      const spec = collectionSpec(catalogue, slot.id, slot.model.embedder);
+      const spec = collectionSpec(catalogueOf(slot.id), slot.id, slot.model.embedder);
       const collection = await store.open(spec);
       await tellOfOlder(slot.id, collection);
       slot.collection = options.wrap?.(collection) ?? collection;
@@ -228,7 +235,12 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
   const serve = (slot: Slot): ServedModel | null =>
     slot.model === null || slot.collection === null
       ? null
-      : { version: describe(slot), embedder: slot.model.embedder, collection: slot.collection };
+      : {
+          version: describe(slot),
+          embedder: slot.model.embedder,
+          collection: slot.collection,
+          catalogue: catalogueOf(slot.id),
+        };
 
   return {
     versions: () =>

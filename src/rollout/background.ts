@@ -2,11 +2,13 @@ import type { Logger } from 'pino';
 import type { Rollout } from './rollout.js';
 import { type Actor, amend } from './state.js';
 
+export type BackgroundKind = 'backfill' | 'verify' | 'gate' | 'upgrade';
+
 /** Long steps that a gateway does beside its requests, one of a kind a version. */
 export interface Background {
   /** Starts `work`, unless the same is under way. How it fails is logged and goes into the history. */
   start(
-    kind: 'backfill' | 'verify' | 'gate',
+    kind: BackgroundKind,
     version: string,
     actor: Actor,
     work: (signal: AbortSignal) => Promise<unknown>,

@@ -1,7 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Catalogue } from '../catalogue/catalogue.js';
 import { BULK_RETRY, withRetry } from '../catalogue/retry.js';
 import type { Config } from '../config.js';
 import { throwIfAborted } from '../errors.js';
@@ -24,7 +23,6 @@ const LOADING_MS = 25;
 export interface JobsOptions {
   readonly rollout: Rollout;
   readonly registry: ModelRegistry;
-  readonly catalogue: Catalogue;
   readonly config: Pick<Config, 'data' | 'rollout'>;
   /** Rejects when there is no model of this name that could be loaded. */
   readonly check: (id: string) => Promise<unknown>;
@@ -69,7 +67,7 @@ export interface Jobs {
 
 /** Makes the jobs of a process. */
 export function createJobs(options: JobsOptions): Jobs {
-  const { rollout, registry, catalogue, config, check, busy, maxShare } = options;
+  const { rollout, registry, config, check, busy, maxShare } = options;
   const servedNow = (id: string): ServedModel | undefined =>
     registry.served().find(({ version }) => version.id === id);
 
@@ -95,14 +93,15 @@ export function createJobs(options: JobsOptions): Jobs {
   const source = (signal: AbortSignal): Promise<ServedModel> =>
     loaded(stableOf(rollout.replica.state), signal);
 
-  /** Compares, and notes what is complete; the version that it was compared with is the one that was stable at the beginning. */
+  /** Compares with what is, or was, the stable version, and notes what is complete. */
   const compare = async (
     id: string,
+    from: ServedModel,
     { actor, signal, onProgress }: Parameters<Jobs['verify']>[1],
   ): Promise<Comparison> => {
-    const [from, to] = [await source(signal), await loaded(id, signal)];
+    const to = await loaded(id, signal);
     const comparison = await verify({
-      ...{ catalogue, signal, onProgress },
+      ...{ catalogue: to.catalogue, signal, onProgress },
       source: from.collection,
       target: to.collection,
     });
@@ -125,7 +124,7 @@ export function createJobs(options: JobsOptions): Jobs {
       const note = createNotes(rollout, id, shardName(shard));
       for (let pass = 1; ; pass += 1) {
         const summary = await backfill({
-          ...{ catalogue, shard, maxShare, signal },
+          ...{ catalogue: to.catalogue, shard, maxShare, signal },
           ...(busy !== undefined && { busy }),
           source: from.collection,
           target: to.collection,
@@ -138,7 +137,7 @@ export function createJobs(options: JobsOptions): Jobs {
         });
         await patiently(signal, () => note(summary, summary.refused.length === 0));
         if (shard.count > 1 || summary.refused.length > 0) return summary;
-        const comparison = await compare(id, { actor, signal });
+        const comparison = await compare(id, from, { actor, signal });
         if (isComplete(comparison)) return summary;
         if (pass === PASSES)
           throw new Error(
@@ -148,7 +147,7 @@ export function createJobs(options: JobsOptions): Jobs {
     },
     verify: async (id, job) => {
       await load(id, job);
-      return compare(id, job);
+      return compare(id, await source(job.signal), job);
     },
     gate: async (id, { actor, signal, ...gate }) => {
       const [candidate, baseline] = [await load(id, { actor, signal }), await source(signal)];

@@ -122,7 +122,8 @@ export function createRollout({
       replica.change((state) => {
         // Told again since the answer to the first time was lost, or too late to mean anything.
         const told = recordOf(state, id).verified?.at === verified.at;
-        if (told || verified.against !== stableOf(state)) return state;
+        const stable = stableOf(state);
+        if (told || verified.against !== stable || id === stable) return state;
         return amend(state, changeOf(id, 'verify', actor), { verified });
       }),
     noteGate: (id, gate, actor, calibrations = {}) =>

@@ -1,5 +1,4 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { Catalogue } from '../catalogue/catalogue.js';
 import type { Config } from '../config.js';
 import { KindredError, throwIfAborted } from '../errors.js';
 import type { ServedModel } from '../models/model-version.js';
@@ -38,7 +37,6 @@ export interface UpgradePlan {
 export interface UpgradeOptions {
   readonly rollout: Rollout;
   readonly jobs: Jobs;
-  readonly catalogue: Catalogue;
   readonly settings: Config['rollout'];
   readonly actor: Actor;
   readonly pairs: Pairs;
@@ -49,11 +47,11 @@ export interface UpgradeOptions {
 
 /** Plans an upgrade: loads the version, counts, and measures its speed on items of the catalogue. */
 export async function planUpgrade(id: string, options: UpgradeOptions): Promise<UpgradePlan> {
-  const { rollout, jobs, catalogue, settings, actor, signal } = options;
+  const { rollout, jobs, settings, actor, signal } = options;
   const candidate = await jobs.load(id, { actor, signal });
   const stable = await jobs.load(stableOf(rollout.replica.state), { actor, signal });
   const items = await stable.collection.count();
-  const { rate, bytesEach } = await measure(candidate, stable, catalogue, signal);
+  const { rate, bytesEach } = await measure(candidate, stable, signal);
   const there = Math.min(items, await candidate.collection.count());
   const texts = items - there;
   const { shadowMs, holdMs, shares } = settings.upgrade;
@@ -75,9 +73,8 @@ export async function planUpgrade(id: string, options: UpgradeOptions): Promise<
 
 /** Texts a second of a model, and bytes of a record, on the first items of the catalogue. */
 async function measure(
-  { embedder }: ServedModel,
+  { embedder, catalogue }: ServedModel,
   { collection }: ServedModel,
-  catalogue: Catalogue,
   signal: AbortSignal,
 ): Promise<{ rate: number; bytesEach: number }> {
   for await (const records of collection.scan({ batch: SAMPLE, signal })) {

@@ -148,13 +148,12 @@ describe.skipIf(reason !== undefined)(
         await expect
           .poll(async () => [await versions(0), await history(0)], { timeout: 10_000 })
           .toEqual([await versions(1), await history(1)]);
-        const { search } = (
-          await cluster.ask(
-            cluster.servers[0]!,
-            '{ search(query: "lamp", first: 5) { nodes { title } modelVersion { id } } }',
-          )
-        ).data as { search: unknown };
-        expect(search).toMatchObject({ modelVersion: { id }, nodes: [{}, {}, {}, {}, {}] });
+        const reply = await cluster.ask(
+          cluster.servers[0]!,
+          '{ search(query: "lamp", first: 5) { nodes { title } modelVersion { id } } }',
+        );
+        expect(reply.errors).toBeUndefined();
+        expect(reply.data?.search).toMatchObject({ modelVersion: { id }, nodes: [{}, {}, {}, {}, {}] });
       },
       RUN_MS,
     );
