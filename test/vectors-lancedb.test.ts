@@ -100,6 +100,20 @@ describe('LanceDB', () => {
     await expect.poll(() => one.count()).toBe(251);
   });
 
+  it('makes a collection once when several processes open it at the same time, and loses nothing that they write', async () => {
+    for (const round of [1, 2, 3, 4, 5]) {
+      const at = join(folder, `opened-at-once-${String(round)}`);
+      await Promise.all(
+        ['a', 'b', 'c', 'd', 'e', 'f'].map(async (id) => {
+          const collection = await open(at).open(spec);
+          await collection.upsert([record(id)]);
+        }),
+      );
+      const collection = await open(at).open(spec);
+      expect(await collection.count()).toBe(6);
+    }
+  });
+
   it('finds rows that came after the index was built, and forgets none when it is built anew', async () => {
     const collection = await open(join(folder, 'grow')).open(spec);
     let rows = 0;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BULK_RETRY, withRetry } from '../catalogue/retry.js';
 import type { Config } from '../config.js';
-import { throwIfAborted } from '../errors.js';
+import { KindredError, throwIfAborted } from '../errors.js';
 import type { ModelRegistry, ServedModel } from '../models/model-version.js';
 import { type BackfillProgress, type BackfillSummary, backfill } from './backfill.js';
 import { type GateReport, calibrationsOf, runGate, summaryOf } from './gate.js';
@@ -17,8 +17,9 @@ import { type Comparison, describeComparison, isComplete, verify } from './verif
 const NOTE_MS = 1_000;
 /** How often a backfill is run again until it and the source agree: each run does what the one before missed. */
 const PASSES = 5;
-/** How often a version that loads is looked at, in ms. */
+/** How often a version that loads is looked at, in ms; and how long one that fails may be tried again before that counts. */
 const LOADING_MS = 25;
+const FAILING_MS = 8_000;
 
 export interface JobsOptions {
   readonly rollout: Rollout;
@@ -72,11 +73,13 @@ export function createJobs(options: JobsOptions): Jobs {
     registry.served().find(({ version }) => version.id === id);
 
   const loaded = async (id: string, signal: AbortSignal): Promise<ServedModel> => {
+    const until = performance.now() + FAILING_MS;
     for (;;) {
       const model = servedNow(id);
       if (model !== undefined) return model;
       const fault = registry.faults()[id];
-      if (fault !== undefined) throw new Error(`model version ${id} is not ready: ${fault}`);
+      if (fault !== undefined && performance.now() > until)
+        throw new KindredError('MODEL_VERSION_UNAVAILABLE', `model version ${id} is not ready: ${fault}`);
       throwIfAborted(signal);
       await sleep(LOADING_MS);
     }
@@ -84,7 +87,10 @@ export function createJobs(options: JobsOptions): Jobs {
   const load: Jobs['load'] = async (id, { actor, signal }) => {
     const known = rollout.replica.state.versions[id]?.state;
     if (known === undefined || known === 'gone') {
-      await check(id);
+      await check(id).catch((error: unknown) => {
+        const reason = error instanceof Error ? error.message : String(error);
+        throw new KindredError('MODEL_VERSION_NOT_FOUND', reason, { cause: error });
+      });
       await rollout.add(id, actor);
     }
     registry.sync();

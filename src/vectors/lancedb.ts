@@ -1,6 +1,8 @@
 import { mkdir, stat } from 'node:fs/promises';
-import type { Connection } from '@lancedb/lancedb';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Connection, Table } from '@lancedb/lancedb';
 import { connect } from '@lancedb/lancedb';
+import type { Schema } from 'apache-arrow';
 import { KindredError } from '../errors.js';
 import { yieldNativeThreads } from '../yield-cores.js';
 import { type LanceDbCollection, createLanceDbCollection } from './lancedb-collection.js';
@@ -87,14 +89,29 @@ async function openTable(
   options: LanceDbOptions,
 ): Promise<LanceDbCollection> {
   const schema = tableSchema(spec);
-  const table = await unavailable('opening a collection', async () =>
-    (await tableNames(db)).includes(spec.name)
-      ? await db.openTable(spec.name)
-      : await db.createEmptyTable(spec.name, schema, { existOk: true }),
-  );
+  const table = await unavailable('opening a collection', () => openOrCreate(db, spec.name, schema));
   const stored = specOf(await unavailable('reading a schema', () => table.schema()), spec.name);
   if (stored === undefined) throw specError(spec.name, 'the table of that name was not made by Kindred');
   return createLanceDbCollection(table, stored, schema, options);
+}
+
+/** How often, and after which pause in ms, a table is tried again that another process is just making. */
+const CREATING = { attempts: 20, pauseMs: 50 };
+
+/**
+ * Opens a table, or makes it. Gateways come to know a new version at the same moment, so several may try to make its table: one does, and the others open it.
+ * Not with LanceDB's `existOk`, which overwrites what another process has begun to fill.
+ */
+async function openOrCreate(db: Connection, name: string, schema: Schema): Promise<Table> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const known = (await tableNames(db)).includes(name);
+      return await (known ? db.openTable(name) : db.createEmptyTable(name, schema, { mode: 'create' }));
+    } catch (error) {
+      if (attempt === CREATING.attempts || !(await tableNames(db)).includes(name)) throw error;
+      await sleep(CREATING.pauseMs);
+    }
+  }
 }
 
 async function tableNames(db: Connection): Promise<string[]> {
