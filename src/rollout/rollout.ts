@@ -181,7 +181,10 @@ export function createRollout({
           );
         return restore(state, changeOf(before, 'rollback', actor));
       }),
-    abandon: (id, actor) => replica.change((state) => move(state, changeOf(id, 'abandon', actor), 'added')),
+    abandon: (id, actor) =>
+      replica.change((state) =>
+        move(state, changeOf(id, 'abandon', actor), 'added', { backfill: {}, verified: null, trial: {} }),
+      ),
     retire: (id, actor) =>
       replica.change((state) => {
         const { state: at, successor } = recordOf(state, id);

@@ -16,7 +16,11 @@ const PAUSE_MS = 20;
  * cache does at the switch, and how many requests fail.
  */
 export async function benchRollout(): Promise<void> {
-  const cluster = await startCluster({ 'rollout.shadow.share': '1', 'rollout.canaries.everyMs': '0' });
+  const cluster = await startCluster({
+    'rollout.shadow.share': '1',
+    'rollout.canaries.everyMs': '0',
+    'search.windowTtlMs': '0',
+  });
   try {
     await addShuffledModel(cluster.models, 'v3');
     const load = startLoad(cluster, USERS, PAUSE_MS);
