@@ -69,14 +69,19 @@ export const rolloutSchema = z
       .prefault({}),
     backfill: z
       .strictObject({
-        batchSize: count.default(512).describe('Items that are embedded and written at once.'),
+        batchSize: count.default(128).describe('Items that are read, compared and written at once.'),
+        maxTexts: count
+          .default(4)
+          .describe(
+            'Texts that a backfill in a gateway has at the model at once: a request that comes behind them waits for them.',
+          ),
         maxQueueTexts: count
           .default(4)
           .describe(
             'Texts of requests that may wait for the workers while a backfill goes on; beyond, it pauses.',
           ),
         maxShare: share
-          .default(0.5)
+          .default(0.25)
           .describe(
             'Share of its time that a backfill may be at work in a gateway; the rest it leaves to requests.',
           ),

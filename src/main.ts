@@ -67,6 +67,9 @@ export interface Domain {
   close(): Promise<void>;
 }
 
+/** Texts that the backfill of a command has at the embedder at once: enough for full batches. */
+const COMMAND_TEXTS = 256;
+
 /** A gateway that listens. */
 export interface Gateway {
   readonly url: string;
@@ -179,12 +182,14 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
     config: config.rollout,
     digestOf: (id) => loaded.versions().find((version) => version.id === id)?.digest ?? '',
   });
-  const { maxQueueTexts, maxShare } = config.rollout.backfill;
+  const { maxQueueTexts, maxShare, maxTexts } = config.rollout.backfill;
   const jobs = createJobs({
     ...{ rollout, registry: loaded, config },
     check: (id) => checkModel(join(config.models.folder, id)),
     busy: () => loaded.served().some(({ embedder }) => embedder.health().queued > maxQueueTexts),
+    // A command has no requests beside it.
     maxShare: serves ? maxShare : 1,
+    maxTexts: serves ? maxTexts : COMMAND_TEXTS,
   });
   return {
     config,

@@ -41,7 +41,7 @@ describe('a cache that several model versions share', () => {
               .filter(({ at }) => at === turn)
               .map(async ({ model, text, purpose }) => {
                 const [outcome] = await embedders[model]!.embed([text], { purpose });
-                const [alone] = await createFakeEmbedder(MODELS[model]!).embed([text], { purpose });
+                const [alone] = await createFakeEmbedder(MODELS[model]).embed([text], { purpose });
                 expect(outcome).not.toBeInstanceOf(KindredError);
                 expect(outcome).toEqual(alone);
               }),

@@ -108,6 +108,7 @@ export async function createRolloutHarness({
     ...{ rollout, registry: made, config },
     check: load,
     maxShare: config.rollout.backfill.maxShare,
+    maxTexts: 64,
   });
   const collection = (id: string): Collection => {
     const served = made.served().find(({ version }) => version.id === id);

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { KindredError } from '../src/errors.js';
-import { sha256 } from '../src/catalogue/hash.js';
+import { contentHash, sha256 } from '../src/catalogue/hash.js';
 import { parseShard } from '../src/rollout/shard.js';
 import type { Collection } from '../src/vectors/store.js';
 import { createFakeEmbedder } from './fake-embedder.js';
@@ -81,6 +81,24 @@ describe('a backfill', () => {
     expect(await jobs.verify('v2', { actor, signal })).toMatchObject({ rows: 60, equal: 60 });
     expect(state('v2').verified).toMatchObject({ against: 'v1', rows: 60 });
     expect(registry.versions()[1]?.rollout.verified).toMatchObject({ rows: 60 });
+  });
+
+  it('makes texts by the template of the version, in a collection of its own', async () => {
+    const plain = await createRolloutHarness();
+    const { jobs, collection, signal } = await createRolloutHarness({
+      flags: { 'models.templates': 'v2={title} at {price}' },
+    });
+    await jobs.backfill('v2', { actor, signal });
+    const [item] = makeItems(1);
+    expect(await collection('v2').hashes(['p0000'])).toEqual([
+      contentHash(item!, `${item!.fields.title as string} at 0`),
+    ]);
+    expect(await collection('v1').hashes(['p0000'])).toEqual([
+      contentHash(item!, item!.fields.title as string),
+    ]);
+    expect(collection('v2').spec.name).not.toBe(plain.collection('v2').spec.name);
+    expect(collection('v1').spec.name).toBe(plain.collection('v1').spec.name);
+    expect(await jobs.verify('v2', { actor, signal })).toMatchObject({ rows: 60, equal: 60 });
   });
 
   it('answers nobody meanwhile', async () => {

@@ -17,8 +17,7 @@ const YIELD_MS = 20;
 const SETTLE_MS = 1_500;
 /** Longest pause between two batches, in ms. */
 const MAX_REST_MS = 5_000;
-/** Texts that wait at the embedder at once: few, so that a pause sets in soon. */
-const MAX_WAITING_TEXTS = 256;
+/** Estimated tokens that wait at the embedder at once. */
 const MAX_WAITING_TOKENS = 32_768;
 
 /** Where a backfill stands, in items of its shard. */
@@ -48,6 +47,8 @@ export interface BackfillOptions {
   readonly embedder: Embedder;
   readonly shard: Shard;
   readonly batchSize: number;
+  /** Texts that are at the embedder at once: a request that comes behind them waits for them. */
+  readonly maxTexts: number;
   /** Share of its time that it may be at work; 1 for all of it. */
   readonly maxShare: number;
   /** Whether requests wait for what it uses: then it pauses. */
@@ -65,7 +66,7 @@ export async function backfill(options: BackfillOptions): Promise<BackfillSummar
   const { catalogue, source, target, embedder, shard, batchSize, signal, onProgress } = options;
   const again = <T>(work: () => Promise<T>): Promise<T> => withRetry(BULK_RETRY, signal, work);
   const bulk = createBulkEmbedder(embedder, {
-    ...{ maxTexts: MAX_WAITING_TEXTS, maxTokens: MAX_WAITING_TOKENS },
+    ...{ maxTexts: options.maxTexts, maxTokens: MAX_WAITING_TOKENS },
     ...{ retry: BULK_RETRY, giveUp: signal },
   });
   const ledger = createLedger({ bulk, catalogue, collection: target, again });

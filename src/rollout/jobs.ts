@@ -29,8 +29,9 @@ export interface JobsOptions {
   readonly check: (id: string) => Promise<unknown>;
   /** Whether requests wait for what a backfill uses. */
   readonly busy?: () => boolean;
-  /** Share of its time that a backfill may be at work, 0 to 1. */
+  /** Share of its time that a backfill may be at work, 0 to 1, and texts that it has at the embedder at once. */
   readonly maxShare: number;
+  readonly maxTexts: number;
 }
 
 export interface JobOptions {
@@ -68,7 +69,7 @@ export interface Jobs {
 
 /** Makes the jobs of a process. */
 export function createJobs(options: JobsOptions): Jobs {
-  const { rollout, registry, config, check, busy, maxShare } = options;
+  const { rollout, registry, config, check, busy, maxShare, maxTexts } = options;
   const servedNow = (id: string): ServedModel | undefined =>
     registry.served().find(({ version }) => version.id === id);
 
@@ -130,7 +131,7 @@ export function createJobs(options: JobsOptions): Jobs {
       const note = createNotes(rollout, id, shardName(shard));
       for (let pass = 1; ; pass += 1) {
         const summary = await backfill({
-          ...{ catalogue: to.catalogue, shard, maxShare, signal },
+          ...{ catalogue: to.catalogue, shard, maxShare, maxTexts, signal },
           ...(busy !== undefined && { busy }),
           source: from.collection,
           target: to.collection,
