@@ -11,17 +11,14 @@ import type { Config } from './config.js';
 import { cursorKey } from './cursor-key.js';
 import { type FetchImage, createImageFetch } from './embedding/image/fetch.js';
 import { createImageReader } from './embedding/image/source.js';
-import { createLocalEmbedder } from './embedding/local.js';
 import type { Tuning } from './embedding/onnx/calibration.js';
-import { type OnnxPool, createOnnxPool } from './embedding/onnx/pool.js';
-import { createRemoteEmbedder } from './embedding/remote/index.js';
+import { createOnnxPool } from './embedding/onnx/pool.js';
 import { createApqStore } from './http/apq.js';
 import type { Readiness } from './http/health.js';
 import { createLogger } from './log.js';
-import { readBundle } from './models/bundle.js';
 import type { ModelRegistry } from './models/model-version.js';
-import { isRemote, readRemote } from './models/remote.js';
-import { type LoadedModel, createRegistry } from './models/registry.js';
+import { checkModel, loadModel } from './models/load.js';
+import { createRegistry } from './models/registry.js';
 import { createBackground } from './rollout/background.js';
 import { type Jobs, createJobs } from './rollout/jobs.js';
 import { checkCanaries, openRolloutReplica } from './rollout/open.js';
@@ -37,15 +34,12 @@ import { createServer } from './server.js';
 import { type MetricsHandler, startTelemetry } from './telemetry-sdk.js';
 import type { Telemetry } from './telemetry.js';
 import { coalesced } from './vectors/coalesced.js';
-import { createFaissStore } from './vectors/faiss.js';
-import { createLanceDbStore } from './vectors/lancedb.js';
-import { createMemoryStore } from './vectors/memory.js';
-import { createMilvusStore } from './vectors/milvus.js';
-import type { MilvusOptions } from './vectors/milvus-options.js';
-import { createPineconeStore } from './vectors/pinecone.js';
 import { remembered } from './vectors/remembered.js';
+import { openStore } from './open-store.js';
 import { openTrial } from './trial.js';
 import type { VectorStore } from './vectors/store.js';
+
+export { openStore } from './open-store.js';
 
 /** Everything below HTTP: what `import`, `search` and `models` need, and what a gateway stands on. */
 export interface Domain {
@@ -75,40 +69,6 @@ export interface Gateway {
   readonly url: string;
   /** Finishes the requests in flight, then stops listening. The domain stays open. */
   close(): Promise<void>;
-}
-
-/** Opens the vector store that the config names. */
-export function openStore(config: Config, log?: Logger): VectorStore {
-  const store = openAdapter(config, log);
-  const maxQueries = Math.min(store.capabilities.maxQueries, config.store.batchQueries);
-  return { ...store, capabilities: { ...store.capabilities, maxQueries } };
-}
-
-function openAdapter({ data, store }: Config, log: Logger | undefined): VectorStore {
-  switch (store.adapter) {
-    case 'memory':
-      return createMemoryStore();
-    case 'milvus':
-      return createMilvusStore({
-        ...store.milvus,
-        textLanguage: store.textLanguage,
-        ...watched('milvus', log),
-      });
-    case 'pinecone':
-      return createPineconeStore({ ...store.pinecone, ...watched('pinecone', log) });
-    case 'faiss':
-      return createFaissStore({ folder: join(data, 'faiss'), ...store, ...store.faiss });
-    case 'lancedb':
-      return createLanceDbStore({ folder: join(data, 'lancedb'), ...store });
-  }
-}
-
-/** Logs when a store goes away and when it is back. */
-function watched(store: string, log: Logger | undefined): Pick<MilvusOptions, 'onAway' | 'onBack'> {
-  return {
-    onAway: (reason) => log?.error({ store, reason }, 'vector store away'),
-    onBack: () => log?.info({ store }, 'vector store answers again'),
-  };
 }
 
 /**
@@ -229,36 +189,6 @@ async function pointAlias(
     id === stableOf(replica.state) ? 'stable' : id === candidateOf(replica.state) ? 'candidate' : undefined;
   if (role !== undefined)
     await store.aliases?.point(`${catalogue.entity.toLowerCase()}__${role}`, collection);
-}
-
-interface LoadingNeeds {
-  readonly cache: EmbeddingCache | undefined;
-  readonly config: Config;
-  readonly pool: OnnxPool;
-  readonly telemetry: Telemetry;
-}
-
-async function loadModel(id: string, { cache, config, pool, telemetry }: LoadingNeeds): Promise<LoadedModel> {
-  const folder = join(config.models.folder, id);
-  if (isRemote(folder)) {
-    const remote = await readRemote(folder);
-    return {
-      name: remote.manifest.name,
-      embedder: await createRemoteEmbedder({ remote, config, cache, telemetry }),
-    };
-  }
-  const read = await readBundle(folder);
-  // A version is called as its folder is: the same model may serve twice, e.g. with another text template.
-  const bundle = { ...read, manifest: { ...read.manifest, id } };
-  return {
-    name: bundle.manifest.name,
-    embedder: await createLocalEmbedder({ bundle, pool, config, cache, telemetry }),
-  };
-}
-
-/** Rejects when a folder holds no model that could be loaded. */
-async function checkModel(folder: string): Promise<void> {
-  await (isRemote(folder) ? readRemote(folder) : readBundle(folder));
 }
 
 /** What every search over a domain goes through. */

@@ -7,6 +7,7 @@ import type { ModelRegistry } from './models/model-version.js';
 import { type Guardrail, createGuardrail } from './rollout/guardrail.js';
 import type { Rollout } from './rollout/rollout.js';
 import { type ShadowFigures, type ShadowOptions, createShadow } from './rollout/shadow.js';
+import { isOver } from './rollout/standing.js';
 import { type RolloutState, stableOf } from './rollout/state.js';
 import { type TrafficSubject, type RequestModels, chooseVersion, modelsOf } from './rollout/traffic.js';
 import { createWarmUp } from './rollout/warm-up.js';
@@ -141,11 +142,6 @@ function createChores(
 }
 
 /** Retiring versions whose sunset has come. */
-function overdue({ versions }: RolloutState): string[] {
-  return Object.keys(versions).filter((id) => {
-    const record = versions[id];
-    return (
-      record?.state === 'retiring' && record.sunsetAt !== null && Date.parse(record.sunsetAt) <= Date.now()
-    );
-  });
+function overdue(state: RolloutState): string[] {
+  return Object.keys(state.versions).filter((id) => isOver(state, id));
 }

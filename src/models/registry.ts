@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import { type Catalogue, indexedFields, searchedFields } from '../catalogue/catalogue.js';
-import { schemaDigest } from '../catalogue/hash.js';
+import type { Catalogue } from '../catalogue/catalogue.js';
 import type { Embedder } from '../embedding/embedder.js';
 import { KindredError } from '../errors.js';
+import { UNKNOWN, isOver, trafficOf } from '../rollout/standing.js';
 import { type RolloutState, candidateOf, firstState, stableOf } from '../rollout/state.js';
-import type { Collection, CollectionSpec, VectorStore } from '../vectors/store.js';
+import type { Collection, VectorStore } from '../vectors/store.js';
+import { collectionPrefix, collectionSpec } from './collection-spec.js';
 import type { ModelRegistry, ModelRole, ModelVersion, ServedModel } from './model-version.js';
 
 /** What a loader answers for a version: its embedder and the facts that clients may see. */
@@ -315,44 +316,4 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
       for (const { model } of slots.values()) await model?.embedder.close();
     },
   };
-}
-
-/** The share of the version on trial, 0 to 1. */
-function trafficOf(state: RolloutState): number {
-  const { share = 0, outOfService = null } = state.versions[candidateOf(state) ?? ''] ?? {};
-  return outOfService === null ? share : 0;
-}
-
-/** Whether the time of a retiring version is over, though nobody has noted it yet. */
-function isOver({ versions }: RolloutState, id: string): boolean {
-  const record = versions[id];
-  return (
-    record?.state === 'retiring' && record.sunsetAt !== null && Date.parse(record.sunsetAt) <= Date.now()
-  );
-}
-
-/** What is known of a version that the shared state does not name: one of this gateway's config alone. */
-const UNKNOWN = {
-  ...{ state: 'added' as const, since: new Date(0).toISOString(), share: 0, sunsetAt: null, successor: null },
-  ...{ backfill: {}, verified: null, gate: null, calibration: null, trial: {}, outOfService: null },
-};
-
-/**
- * The collection of a version. Its name holds the digests of model and schema: vectors of two models never meet, and a catalogue with other
- * fields or another template fills a collection of its own while the old one stays.
- */
-function collectionSpec(catalogue: Catalogue, id: string, { model }: Embedder): CollectionSpec {
-  const digests = `${model.digest.slice(0, 12)}_${schemaDigest(catalogue).slice(0, 8)}`;
-  return {
-    name: `${collectionPrefix(catalogue, id)}${digests}`,
-    dimension: model.dimension,
-    fields: indexedFields(catalogue).map(({ name, type }) => ({ name, type })),
-    text: searchedFields(catalogue).map(({ name }) => name),
-    version: id,
-  };
-}
-
-/** What the names of all collections of a version begin with. */
-function collectionPrefix({ entity }: Catalogue, id: string): string {
-  return `${entity.toLowerCase()}__${id.replace(/[^A-Za-z0-9]/g, '_')}__`;
 }
