@@ -16,7 +16,7 @@ import { createOnnxPool } from './embedding/onnx/pool.js';
 import { createApqStore } from './http/apq.js';
 import type { Readiness } from './http/health.js';
 import { createLogger } from './log.js';
-import type { ModelRegistry } from './models/model-version.js';
+import type { ModelRegistry, ServedModel } from './models/model-version.js';
 import { checkModel, loadModel } from './models/load.js';
 import { createRegistry } from './models/registry.js';
 import { createBackground } from './rollout/background.js';
@@ -101,18 +101,10 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
     config,
     log,
     follows: serves,
-    onState: () => {
+    onState: (state, before) => {
       registry?.sync();
-      for (const { version, collection } of registry?.served() ?? [])
-        if (serves)
-          pointAlias(version.id, collection.spec.name, { catalogue, replica, store }).catch(
-            (error: unknown) => {
-              log.warn(
-                { version: version.id, err: error },
-                'no alias points to the collection of this version',
-              );
-            },
-          );
+      const moved = stableOf(state) !== stableOf(before) || candidateOf(state) !== candidateOf(before);
+      if (serves && moved) void pointAliases(registry?.served() ?? [], { catalogue, replica, store, log });
     },
   });
   const loaded = (registry = await createRegistry({
@@ -189,6 +181,17 @@ async function pointAlias(
     id === stableOf(replica.state) ? 'stable' : id === candidateOf(replica.state) ? 'candidate' : undefined;
   if (role !== undefined)
     await store.aliases?.point(`${catalogue.entity.toLowerCase()}__${role}`, collection);
+}
+
+/** Moves the aliases to the collections that play their parts now. */
+async function pointAliases(
+  served: readonly ServedModel[],
+  { log, ...needs }: Pick<Domain, 'catalogue' | 'store' | 'log'> & { readonly replica: Replica },
+): Promise<void> {
+  for (const { version, collection } of served)
+    await pointAlias(version.id, collection.spec.name, needs).catch((error: unknown) => {
+      log.warn({ version: version.id, err: error }, 'no alias points to the collection of this version');
+    });
 }
 
 /** What every search over a domain goes through. */

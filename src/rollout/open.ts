@@ -14,7 +14,7 @@ export interface OpenReplicaOptions {
   readonly log: Logger;
   /** Whether it follows what others change; a command looks once. */
   readonly follows: boolean;
-  readonly onState?: (state: RolloutState) => void;
+  readonly onState?: (state: RolloutState, before: RolloutState) => void;
 }
 
 /** Opens the rollout state that the config names: in Redis or Valkey with the last known one in the data folder, or in that folder alone. */
@@ -35,7 +35,7 @@ export async function openRolloutReplica({
     onState: (state, before) => {
       for (const event of state.history.slice(before.history.length))
         log.info({ rollout: event }, 'rollout step');
-      onState?.(state);
+      onState?.(state, before);
     },
     onCutOff: (reason) => {
       if (reason === null) log.info('rollout state can be reached again');
