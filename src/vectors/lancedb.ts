@@ -1,4 +1,5 @@
-import { mkdir, stat } from 'node:fs/promises';
+import { mkdir, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection, Table } from '@lancedb/lancedb';
 import { connect } from '@lancedb/lancedb';
@@ -89,29 +90,69 @@ async function openTable(
   options: LanceDbOptions,
 ): Promise<LanceDbCollection> {
   const schema = tableSchema(spec);
-  const table = await unavailable('opening a collection', () => openOrCreate(db, spec.name, schema));
+  const table = await unavailable('opening a collection', () =>
+    openOrCreate(db, spec.name, { schema, folder: options.folder }),
+  );
   const stored = specOf(await unavailable('reading a schema', () => table.schema()), spec.name);
   if (stored === undefined) throw specError(spec.name, 'the table of that name was not made by Kindred');
   return createLanceDbCollection(table, stored, schema, options);
 }
 
-/** How often, and after which pause in ms, a table is tried again that another process is just making. */
-const CREATING = { attempts: 20, pauseMs: 50 };
+/** Pause before a table is looked for again that another process is making, and time after which that process counts as dead, in ms. */
+const CREATING_PAUSE_MS = 20;
+const CREATING_MS = 10_000;
+/** How long a table that can't be opened may be one that is being made, in ms. */
+const CREATING_PATIENCE_MS = 500;
 
 /**
- * Opens a table, or makes it. Gateways come to know a new version at the same moment, so several may try to make its table: one does, and the others open it.
- * Not with LanceDB's `existOk`, which overwrites what another process has begun to fill.
+ * Opens a table, or makes it. Gateways come to know a new version at the same moment, so several may try to make its table, and LanceDB would have the later
+ * one overwrite what the first has begun to fill. So a folder beside the tables, which only one process can make, is held meanwhile.
  */
-async function openOrCreate(db: Connection, name: string, schema: Schema): Promise<Table> {
-  for (let attempt = 1; ; attempt += 1) {
+async function openOrCreate(
+  db: Connection,
+  name: string,
+  { schema, folder }: { readonly schema: Schema; readonly folder: string },
+): Promise<Table> {
+  const held = join(folder, `.${name}.creating`);
+  const patience = performance.now() + CREATING_PATIENCE_MS;
+  for (;;) {
+    const since = await heldSince(held);
+    if (since === undefined && (await tableNames(db)).includes(name)) {
+      try {
+        return await db.openTable(name);
+      } catch (error) {
+        // It may have been begun since that look, and not be whole yet.
+        if (performance.now() > patience) throw error;
+        await sleep(CREATING_PAUSE_MS);
+        continue;
+      }
+    }
+    // Whoever held it for so long has died.
+    if (since !== undefined && Date.now() - since > CREATING_MS)
+      await rm(held, { recursive: true, force: true });
     try {
+      await mkdir(held);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+      await sleep(CREATING_PAUSE_MS);
+      continue;
+    }
+    try {
+      // Another process may have made it since it was looked for.
       const known = (await tableNames(db)).includes(name);
       return await (known ? db.openTable(name) : db.createEmptyTable(name, schema, { mode: 'create' }));
-    } catch (error) {
-      if (attempt === CREATING.attempts || !(await tableNames(db)).includes(name)) throw error;
-      await sleep(CREATING.pauseMs);
+    } finally {
+      await rm(held, { recursive: true, force: true });
     }
   }
+}
+
+/** When a folder was made, in ms of the clock; undefined when it is not there. */
+async function heldSince(folder: string): Promise<number | undefined> {
+  return stat(folder).then(
+    ({ mtimeMs }) => mtimeMs,
+    () => undefined,
+  );
 }
 
 async function tableNames(db: Connection): Promise<string[]> {
