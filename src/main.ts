@@ -134,11 +134,11 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
     config: config.rollout,
     digestOf: (id) => loaded.versions().find((version) => version.id === id)?.digest ?? '',
   });
-  const { maxQueueTexts, maxShare, maxTexts } = config.rollout.backfill;
+  const { maxShare, maxTexts } = config.rollout.backfill;
   const jobs = createJobs({
     ...{ rollout, registry: loaded, config },
     check: (id) => checkModel(join(config.models.folder, id)),
-    busy: () => loaded.served().some(({ embedder }) => embedder.health().queued > maxQueueTexts),
+    busy: isBusy(loaded, config),
     // A command has no requests beside it.
     maxShare: serves ? maxShare : 1,
     maxTexts: serves ? maxTexts : COMMAND_TEXTS,
@@ -181,6 +181,12 @@ async function pointAlias(
     id === stableOf(replica.state) ? 'stable' : id === candidateOf(replica.state) ? 'candidate' : undefined;
   if (role !== undefined)
     await store.aliases?.point(`${catalogue.entity.toLowerCase()}__${role}`, collection);
+}
+
+/** Whether requests wait for workers, as far as what has no right to them must know. */
+function isBusy(registry: ModelRegistry, { rollout }: Config): () => boolean {
+  return () =>
+    registry.served().some(({ embedder }) => embedder.health().queued > rollout.backfill.maxQueueTexts);
 }
 
 /** Moves the aliases to the collections that play their parts now. */
@@ -230,6 +236,7 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
   const images = createImageReader({ limits: config.images, fetch: imageFetch(config, telemetry) });
   const trial = openTrial({
     ...{ rollout, registry, config, telemetry, log, search },
+    busy: isBusy(registry, config),
     recommend: createRecommend({ paging, limits: config.limits }),
     check: (id) => checkModel(join(config.models.folder, id)),
     runShadow: (request, version) => {

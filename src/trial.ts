@@ -28,6 +28,8 @@ export interface TrialOptions {
   readonly search: Search;
   readonly recommend: Recommend;
   readonly runShadow: ShadowOptions['run'];
+  /** Whether requests wait: then nothing is done beside them. */
+  readonly busy: () => boolean;
   /** Rejects when there is no model of this name that could be loaded. */
   readonly check: (id: string) => Promise<unknown>;
 }
@@ -43,11 +45,9 @@ export interface Trial {
 
 /** Puts traffic policy, guardrail, shadow and warm-up around search and recommend, and looks after what comes due by itself. */
 export function openTrial(options: TrialOptions): Trial {
-  const { rollout, registry, config, telemetry, log } = options;
+  const { rollout, registry, config, busy, telemetry, log } = options;
   const { replica } = rollout;
   const settings = config.rollout;
-  const busy = (): boolean =>
-    registry.served().some(({ embedder }) => embedder.health().queued > settings.backfill.maxQueueTexts);
   const guardrail = createGuardrail({ rollout, settings: settings.guardrail, telemetry, log });
   const warmUp = createWarmUp({ replica, registry, settings: settings.warmUp, busy, log });
   const shadow = createShadow({

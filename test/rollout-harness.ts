@@ -38,6 +38,20 @@ export function makeItems(count: number): Item[] {
   }));
 }
 
+/** A model called v2 whose vectors have nothing to do with the texts. */
+export function shuffledEmbedder(): Embedder {
+  const embedder = createFakeEmbedder({ id: 'v2', dimension: 16 });
+  let draws = 0;
+  return {
+    ...embedder,
+    embed: (texts, options) =>
+      embedder.embed(
+        texts.map(() => `draw${String((draws += 1))}`),
+        options,
+      ),
+  };
+}
+
 export interface RolloutHarness {
   readonly registry: ModelRegistry;
   readonly rollout: Rollout;

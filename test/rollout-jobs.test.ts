@@ -6,7 +6,7 @@ import { contentHash, sha256 } from '../src/catalogue/hash.js';
 import { parseShard } from '../src/rollout/shard.js';
 import type { Collection } from '../src/vectors/store.js';
 import { createFakeEmbedder } from './fake-embedder.js';
-import { actor, createRolloutHarness, makeItems } from './rollout-harness.js';
+import { actor, createRolloutHarness, makeItems, shuffledEmbedder } from './rollout-harness.js';
 
 const pairsOf = (count: number): { pairs: { query: string; id: string }[]; digest: string } => ({
   pairs: makeItems(count).map(({ id, fields }) => ({ query: fields.title as string, id })),
@@ -239,18 +239,9 @@ describe('a gate', () => {
   });
 
   it('refuses one that does worse, names the pairs that it lost, and then nothing gives it traffic but force with a reason', async () => {
-    // Its vectors have nothing to do with the texts.
-    let draws = 0;
-    const embedder = createFakeEmbedder({ id: 'v2', dimension: 16 });
-    const shuffled = {
-      ...embedder,
-      embed: ((texts, options) =>
-        embedder.embed(
-          texts.map(() => `draw${String((draws += 1))}`),
-          options,
-        )) as typeof embedder.embed,
-    };
-    const { jobs, rollout, state, signal } = await createRolloutHarness({ embedders: { v2: shuffled } });
+    const { jobs, rollout, state, signal } = await createRolloutHarness({
+      embedders: { v2: shuffledEmbedder() },
+    });
     await jobs.backfill('v2', { actor, signal });
     const { report } = await jobs.gate('v2', { actor, signal, pairs: pairsOf(40) });
     expect(report.passed).toBe(false);

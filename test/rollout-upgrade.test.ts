@@ -1,8 +1,13 @@
 import { describe, expect, it } from 'vitest';
 import { sha256 } from '../src/catalogue/hash.js';
 import { type UpgradeOptions, planUpgrade, upgrade } from '../src/rollout/upgrade.js';
-import { createFakeEmbedder } from './fake-embedder.js';
-import { type RolloutHarness, actor, createRolloutHarness, makeItems } from './rollout-harness.js';
+import {
+  type RolloutHarness,
+  actor,
+  createRolloutHarness,
+  makeItems,
+  shuffledEmbedder,
+} from './rollout-harness.js';
 
 const FAST = {
   'rollout.upgrade.shares': '0.1,1',
@@ -72,17 +77,7 @@ describe('an upgrade', () => {
   });
 
   it('stops at the gate when the version does worse', async () => {
-    const embedder = createFakeEmbedder({ id: 'v2', dimension: 16 });
-    let draws = 0;
-    const shuffled = {
-      ...embedder,
-      embed: ((texts, options) =>
-        embedder.embed(
-          texts.map(() => `draw${String((draws += 1))}`),
-          options,
-        )) as typeof embedder.embed,
-    };
-    const harness = await createRolloutHarness({ flags: FAST, embedders: { v2: shuffled } });
+    const harness = await createRolloutHarness({ flags: FAST, embedders: { v2: shuffledEmbedder() } });
     await expect(upgrade('v2', optionsOf(harness))).rejects.toThrow(/v2 did not pass the gate/);
     expect(harness.state('v2').state).toBe('backfilling');
     expect(harness.registry.resolve(null).version.id).toBe('v1');

@@ -132,9 +132,9 @@ function printVersions({ versions }: RolloutState): void {
     ([, a], [, b]) => VERSION_STATES.indexOf(b.state) - VERSION_STATES.indexOf(a.state),
   );
   printTable(
-    ['version', 'state', 'share', 'sunset', 'out of service'],
-    rows.map(([id, { state, share, sunsetAt, outOfService }]) => [
-      ...[id, state, state === 'canary' ? percentOf(share) : '-', sunsetAt ?? '-', outOfService ?? '-'],
+    ['version', 'state', 'share', 'sunset'],
+    rows.map(([id, { state, share, sunsetAt }]) => [
+      ...[id, state, state === 'canary' ? percentOf(share) : '-', sunsetAt ?? '-'],
     ]),
   );
 }

@@ -30,10 +30,7 @@ export interface ModelVersion {
   /** The version that answers in its place, once it retires. */
   readonly successor: string | null;
   /** What is known of its rollout: progress, proofs, gate. */
-  readonly rollout: Pick<
-    VersionRecord,
-    'since' | 'backfill' | 'verified' | 'gate' | 'trial' | 'outOfService'
-  >;
+  readonly rollout: Pick<VersionRecord, 'since' | 'backfill' | 'verified' | 'gate' | 'trial'>;
   /** What a search of its items may go by; none while it can't answer. */
   readonly searchModes: readonly SearchMode[];
   /** What runs it here, e.g. `cuda`; null while it has never loaded, and for remote ones. */

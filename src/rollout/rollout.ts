@@ -73,8 +73,6 @@ export interface Rollout {
   abandon(id: string, actor: Actor): Promise<RolloutState>;
   /** Ends a retiring version, or one that was only added. */
   retire(id: string, actor: Actor): Promise<RolloutState>;
-  /** Takes a version out of service, or back into it with null. Nothing changes when it is there. */
-  setService(id: string, outOfService: string | null, actor: Actor): Promise<RolloutState>;
 }
 
 /** Makes the steps over a replica of the shared state. */
@@ -191,13 +189,6 @@ export function createRollout({
         if (at === 'gone') return state;
         return move(state, changeOf(id, 'retire', actor), 'gone', {
           successor: successor ?? stableOf(state),
-        });
-      }),
-    setService: (id, outOfService, actor) =>
-      replica.change((state) => {
-        if (recordOf(state, id).outOfService === outOfService) return state;
-        return amend(state, changeOf(id, outOfService === null ? 'resume' : 'suspend', actor), {
-          outOfService,
         });
       }),
   };

@@ -78,7 +78,7 @@ export function createShadow(options: ShadowOptions): Shadow {
   return {
     offer: (request, page) => {
       const candidate = candidateOf(replica.state);
-      if (candidate === null || replica.state.versions[candidate]?.outOfService !== null) return;
+      if (candidate === null) return;
       const { id } = page.model.version;
       if (id !== candidate && id !== stableOf(replica.state)) return;
       // Later pages say nothing of how alike the first hits are.

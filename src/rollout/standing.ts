@@ -2,8 +2,7 @@ import { type RolloutState, type VersionRecord, candidateOf } from './state.js';
 
 /** The share of the version on trial, 0 to 1. */
 export function trafficOf(state: RolloutState): number {
-  const { share = 0, outOfService = null } = state.versions[candidateOf(state) ?? ''] ?? {};
-  return outOfService === null ? share : 0;
+  return state.versions[candidateOf(state) ?? '']?.share ?? 0;
 }
 
 /** Whether the time of a retiring version is over, though nobody has noted it yet. */
@@ -17,5 +16,5 @@ export function isOver({ versions }: RolloutState, id: string): boolean {
 /** What is known of a version that the shared state does not name: one of this gateway's config alone. */
 export const UNKNOWN: VersionRecord = {
   ...{ state: 'added' as const, since: new Date(0).toISOString(), share: 0, sunsetAt: null, successor: null },
-  ...{ backfill: {}, verified: null, gate: null, calibration: null, trial: {}, outOfService: null },
+  ...{ backfill: {}, verified: null, gate: null, calibration: null, trial: {} },
 };

@@ -88,8 +88,6 @@ const versionSchema = z.strictObject({
   calibration: calibrationSchema.nullable(),
   /** What replicas have compared, by their name; since it went on trial. */
   trial: z.record(z.string(), trialSchema),
-  /** Why it gets no traffic although it should, e.g. since its vectors have drifted. */
-  outOfService: z.string().nullable(),
 });
 export type VersionRecord = z.infer<typeof versionSchema>;
 

@@ -85,7 +85,6 @@ function firstRecord(state: VersionState, at: Date): VersionRecord {
     gate: null,
     calibration: null,
     trial: {},
-    outOfService: null,
   };
 }
 

@@ -37,7 +37,7 @@ export function chooseVersion(
   if (override !== undefined) return override;
   const candidate = candidateOf(state);
   const record = candidate === null ? undefined : state.versions[candidate];
-  if (candidate === null || record?.outOfService !== null) return stableOf(state);
+  if (candidate === null || record === undefined) return stableOf(state);
   if (id !== undefined && testers.has(id)) return candidate;
   if (record.share === 0) return stableOf(state);
   const place = id === undefined ? random() : placeOf(id, candidate);

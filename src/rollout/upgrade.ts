@@ -139,7 +139,7 @@ export async function upgrade(id: string, options: UpgradeOptions): Promise<void
     if (now().share !== share) await rollout.setTraffic(id, share, actor);
     onStep(`traffic ${percent}`, `for ${String(Math.round(holdMs / 1000))} s`);
     await waitFor(holdMs, options, () => {
-      if (now().state === 'canary' && now().outOfService === null) return;
+      if (now().state === 'canary') return;
       const last = rollout.replica.state.history.findLast(({ version }) => version === id);
       throw new Error(`${id} lost its traffic: ${last?.who ?? ''}: ${last?.why ?? ''}`);
     });

@@ -51,16 +51,27 @@ export async function verify({
   for await (const records of source.scan({ batch: BATCH, signal })) {
     const ids = records.map(({ item }) => item.id);
     const known = await again(() => target.hashes(ids));
-    records.forEach(({ item }, at) => {
-      const hash = known[at];
-      rows += 1;
-      if (hash === expectedOf(catalogue, item).hash) equal += 1;
-      else {
-        if (hash === null) missing += 1;
-        else differing += 1;
-        if (examples.length < SHOWN) examples.push(item.id);
-      }
+    const suspects = ids.filter((_, at) => {
+      const record = records[at];
+      return record !== undefined && known[at] !== expectedOf(catalogue, record.item).hash;
     });
+    rows += ids.length;
+    equal += ids.length - suspects.length;
+    if (suspects.length > 0) {
+      // What was changed since it was read looks like a fault, so suspects are looked at again.
+      const items = await again(() => source.fetch(suspects));
+      const hashes = await again(() => target.hashes(suspects));
+      suspects.forEach((id, at) => {
+        const [item, hash] = [items[at] ?? null, hashes[at] ?? null];
+        if (item === null) rows -= 1;
+        else if (hash === expectedOf(catalogue, item).hash) equal += 1;
+        else {
+          if (hash === null) missing += 1;
+          else differing += 1;
+          if (examples.length < SHOWN) examples.push(id);
+        }
+      });
+    }
     onProgress?.({ read: rows, total });
   }
   const there = await again(() => target.count());

@@ -37,8 +37,7 @@ export function watched<Request extends PageRequest>(
       return page;
     } catch (error) {
       const version = retrieval.models.chosen();
-      const named = typeof request.modelVersion === 'string' || typeof request.after === 'string';
-      if (version !== undefined && !named && isFault(error))
+      if (version !== undefined && !namesVersion(request) && isFault(error))
         note(version, { failed: true, empty: false, ms: null });
       throw error;
     }
@@ -48,12 +47,17 @@ export function watched<Request extends PageRequest>(
       try {
         return await attempt(request, retrieval);
       } catch (error) {
-        const named = typeof request.modelVersion === 'string' || typeof request.after === 'string';
-        if (named || retrieval.signal.aborted || !isFault(error) || !retrieval.models.fallBack()) throw error;
+        const stays = namesVersion(request) || retrieval.signal.aborted || !isFault(error);
+        if (stays || !retrieval.models.fallBack()) throw error;
         return attempt(request, retrieval);
       }
     },
   };
+}
+
+/** Whether a request says which version has to answer: by its name, or by a cursor of its answers. */
+function namesVersion({ modelVersion, after }: PageRequest): boolean {
+  return typeof modelVersion === 'string' || typeof after === 'string';
 }
 
 /** Whether an error is the server's, not the request's. */

@@ -34,7 +34,7 @@ export interface ResultPage {
   readonly hasNextPage: boolean;
   readonly hasPreviousPage: boolean;
   readonly took: Timings;
-  /** Whether the hits were looked for now; otherwise some may be gone since. */
+  /** Whether this request looked for the hits; otherwise some may be gone since. */
   readonly fresh: boolean;
   /** The cursor of the hit at `index` on this page. Made when asked for: an HMAC a hit is a visible part of a small answer. */
   cursor(index: number): string;
