@@ -7,7 +7,7 @@ import { type Answer, type Cluster, type Load, startCluster, startLoad } from '.
 import { addShuffledModel } from '../shuffled-model.js';
 
 /** Time for a step to be taken and followed on a busy machine, in ms. */
-const STEP_MS = 60_000;
+const STEP_MS = 110_000;
 /** Time in which both replicas have to follow a step, in ms. */
 const FOLLOW_MS = 2_000;
 const reason = skipWithout('redis-server');
@@ -68,6 +68,9 @@ describe.skipIf(reason !== undefined)(
         'rollout.shadow.share': '1',
         'rollout.guardrail.windowMs': '10000',
         'limits.tokens': '20000',
+        // A test has no users to spare.
+        'rollout.backfill.maxShare': '1',
+        'rollout.backfill.maxTexts': '32',
       });
       await addShuffledModel(cluster.models, 'v3');
       load = startLoad(cluster, 24, 40);
