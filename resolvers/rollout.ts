@@ -128,7 +128,7 @@ export class RolloutResolver {
 
   @Mutation(() => ModelVersionType, {
     description:
-      'Makes the version on trial the stable one. The one before retires: it answers those who ask for it until its sunset, and can be brought back.',
+      'Makes the version on trial the stable one, when it was verified within `rollout.verifiedForMs`. The one before retires: it answers those who ask for it until its sunset, and can be brought back.',
   })
   async promoteModel(
     @Ctx() context: RequestContext,
@@ -196,7 +196,7 @@ function stepOf(context: RequestContext, reason: string, force: boolean): StepOp
   return { ...adminOf(context, reason), force };
 }
 
-/** Starts a long step once the version is known; the answer does not wait for its end. */
+/** Starts a long step once the version is known; the answer waits neither for its model nor for the end of the step. */
 async function inBackground(
   context: RequestContext,
   id: string,
@@ -204,7 +204,7 @@ async function inBackground(
   kind: BackgroundKind,
   work: (signal: AbortSignal) => Promise<unknown>,
 ): Promise<ModelVersion> {
-  await context.jobs.load(id, { actor, signal: context.signal });
+  await context.jobs.know(id, actor);
   context.background.start(kind, id, actor, work);
   return versionOf(context, id);
 }

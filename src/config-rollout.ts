@@ -20,7 +20,7 @@ export const rolloutSchema = z
       .boolean()
       .default(false)
       .describe(
-        'Whether bundles that are put into `models.folder` while the gateway runs become known to it.',
+        'Whether bundles that are put into `models.folder`, or into `models.bucket`, while the gateway runs become known to it.',
       ),
     overrideHeader: z
       .string()
@@ -45,6 +45,11 @@ export const rolloutSchema = z
       .default(30)
       .describe(
         'Days that a version which was replaced goes on answering those who ask for it, and can be brought back; null for no end.',
+      ),
+    verifiedForMs: count
+      .default(600_000)
+      .describe(
+        'Time in which a version that was found to hold what the stable one holds may become stable, in ms. `kindred models promote` and `upgrade` fill it up and compare it again after that.',
       ),
     gate: z
       .strictObject({

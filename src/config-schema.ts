@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { CACHE_URL, parseCacheUrl } from './cache/url.js';
 import { faissSchema } from './config-faiss.js';
 import { milvusSchema } from './config-milvus.js';
+import { modelsSchema } from './config-models.js';
 import { pineconeSchema } from './config-pinecone.js';
 import { adminSchema, rolloutSchema } from './config-rollout.js';
 import { port, count, milliseconds } from './config-values.js';
@@ -12,6 +13,7 @@ import { TEXT_LANGUAGES } from './vectors/text-language.js';
 export const SECRET_KEYS: ReadonlySet<string> = new Set([
   'admin.token',
   'cache.url',
+  'models.bucket.secretAccessKey',
   'rollout.stateUrl',
   'search.cursorSecret',
   'store.milvus.token',
@@ -24,6 +26,7 @@ export const PATH_KEYS: ReadonlySet<string> = new Set([
   'catalogue.file',
   'catalogue.seed',
   'models.folder',
+  'models.catalogues',
   'store.milvus.bulk.folder',
   'store.milvus.tls.caFile',
   'store.milvus.tls.certFile',
@@ -118,38 +121,7 @@ export const configSchema = z.strictObject({
         .describe('Longest text in UTF-8 bytes; longer ones are TEXT_TOO_LONG.'),
     })
     .prefault({}),
-  models: z
-    .strictObject({
-      folder: z
-        .string()
-        .min(1)
-        .default(packageRoot('deploy/models'))
-        .describe('Folder that holds one folder a model bundle.'),
-      versions: z
-        .array(z.string().min(1))
-        .min(1)
-        .default(['v1', 'v2'])
-        .describe('Bundles that serve, by folder name.'),
-      stable: z.string().min(1).default('v2').describe('The version that answers by default.'),
-      candidate: z
-        .string()
-        .min(1)
-        .nullable()
-        .default(null)
-        .describe('The version on trial, under the alias `candidate`.'),
-      templates: z
-        .record(z.string().min(1), z.string().min(1))
-        .default({})
-        .describe(
-          "Text templates of single versions, in the place of the catalogue's: `{ v2b: '{title}. {description}' }`. Another template makes a version of its own, as another model does; its folder may be a copy of another's.",
-        ),
-      startMs: count
-        .default(30_000)
-        .describe(
-          'Time that the start waits for the versions, in ms: a slow disk must not keep the others from serving. A slower version is LOADING until it is loaded.',
-        ),
-    })
-    .prefault({}),
+  models: modelsSchema,
   rollout: rolloutSchema,
   admin: adminSchema,
   embedding: z

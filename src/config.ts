@@ -70,13 +70,15 @@ export function maskSecrets(config: Config): unknown {
 
 function checkTogether(config: Config): Config {
   const faults: string[] = [];
-  const { versions, stable, candidate } = config.models;
+  const { versions, stable, candidate, bucket } = config.models;
   const list = `one of models.versions (${versions.join(', ')})`;
   if (!versions.includes(stable)) faults.push(`models.stable: expected ${list}, received ${show(stable)}`);
   if (candidate !== null && !versions.includes(candidate))
     faults.push(`models.candidate: expected ${list}, received ${show(candidate)}`);
   if (candidate === stable)
     faults.push(`models.candidate: expected another version than models.stable, received ${show(candidate)}`);
+  if ((bucket.accessKeyId === null) !== (bucket.secretAccessKey === null))
+    faults.push('models.bucket: expected both accessKeyId and secretAccessKey or neither, received one');
   if (config.limits.pageSize > config.search.window) {
     faults.push(
       `limits.pageSize: expected at most search.window (${config.search.window}), received ${config.limits.pageSize}`,
@@ -107,7 +109,7 @@ function readYaml(path: string, faults: string[]): Tree {
   return copy;
 }
 
-/** Makes the path at `path` in `tree`, a string or a list of strings, absolute. */
+/** Makes the path at `path` in `tree`, a string, or a list or map of strings, absolute. */
 function rebase(tree: Tree, path: string[], base: string): void {
   const [head = '', ...rest] = path;
   const value = tree[head];
@@ -116,6 +118,13 @@ function rebase(tree: Tree, path: string[], base: string): void {
   } else if (typeof value === 'string' && value !== '') tree[head] = resolve(base, value);
   else if (Array.isArray(value))
     tree[head] = value.map((each: unknown) => (typeof each === 'string' ? resolve(base, each) : each));
+  else if (value !== null && typeof value === 'object')
+    tree[head] = Object.fromEntries(
+      Object.entries(value).map(([name, each]) => [
+        name,
+        typeof each === 'string' ? resolve(base, each) : each,
+      ]),
+    );
 }
 
 function resolvePaths(config: Config): Config {

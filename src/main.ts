@@ -1,4 +1,3 @@
-import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { createLoaders } from '../loaders/index.js';
 import type { RequestContext } from '../resolvers/context.js';
@@ -6,7 +5,7 @@ import { createSchema } from '../schema/index.js';
 import { openCache } from './cache/open.js';
 import type { EmbeddingCache } from './cache/tiers.js';
 import type { Catalogue } from './catalogue/catalogue.js';
-import { checkTemplates, loadCatalogue } from './catalogue/load.js';
+import { loadCatalogues } from './catalogue/by-version.js';
 import type { Config } from './config.js';
 import { cursorKey } from './cursor-key.js';
 import { type FetchImage, createImageFetch } from './embedding/image/fetch.js';
@@ -17,7 +16,8 @@ import { createApqStore } from './http/apq.js';
 import type { Readiness } from './http/health.js';
 import { createLogger } from './log.js';
 import type { ModelRegistry, ServedModel } from './models/model-version.js';
-import { checkModel, loadModel } from './models/load.js';
+import { type BundleSource, checkModel, openBundles } from './models/bundle-source.js';
+import { loadAside, loadModel } from './models/load.js';
 import { createRegistry } from './models/registry.js';
 import { createBackground } from './rollout/background.js';
 import { type Jobs, createJobs } from './rollout/jobs.js';
@@ -44,8 +44,12 @@ export { openStore } from './open-store.js';
 /** Everything below HTTP: what `import`, `search` and `models` need, and what a gateway stands on. */
 export interface Domain {
   readonly config: Config;
+  /** What GraphQL is made from. */
   readonly catalogue: Catalogue;
+  /** What imports read. */
+  readonly itemCatalogue: Catalogue;
   readonly store: VectorStore;
+  readonly bundles: BundleSource;
   readonly registry: ModelRegistry;
   /** The steps between versions, on the state that all replicas share. */
   readonly rollout: Rollout;
@@ -76,8 +80,8 @@ export interface Gateway {
  * registry while the others serve. Logs go to file descriptor `logTo`: 1 for a server, 2 for commands that answer on standard output.
  */
 export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 } = {}): Promise<Domain> {
-  const catalogue = loadCatalogue(config.catalogue.file);
-  checkTemplates(config.models.templates, catalogue);
+  const catalogues = loadCatalogues(config);
+  const catalogue = catalogues.main;
   // A command's answer is what it prints; a server's is its log.
   const serves = logTo === 1;
   const quiet = !serves && config.log.level === 'info';
@@ -85,6 +89,7 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
   const running = startTelemetry(config, process.env);
   const { telemetry, metricsHandler } = running;
   const store = openStore(config, log);
+  const bundles = openBundles(config);
   const cache = openCache({ config: config.cache, telemetry, log });
   const tunings = new Map<string, Tuning>();
   const pool = createOnnxPool({
@@ -111,9 +116,9 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
     ...config.models,
     rollout: () => replica.state,
     graceMs: config.server.shutdownGraceMs,
-    catalogue,
+    catalogueOf: catalogues.of,
     store,
-    load: (id) => loadModel(id, { cache, config, pool, telemetry }),
+    load: (id) => loadModel(id, { bundles, cache, config, pool, telemetry }),
     prove: (id, embedder) => checkCanaries(id, embedder, config),
     proveMs: config.rollout.canaries.everyMs,
     wrap: (collection) =>
@@ -137,7 +142,15 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
   const { maxShare, maxTexts } = config.rollout.backfill;
   const jobs = createJobs({
     ...{ rollout, registry: loaded, config },
-    check: (id) => checkModel(join(config.models.folder, id)),
+    check: (id) => checkModel(id, bundles),
+    aside: ({ version, embedder }) => {
+      const tuning = tunings.get(version.id);
+      // A GPU knows no niceness, and another server is out of the way already.
+      const onCores = tuning !== undefined && embedder.health().placement?.provider === 'cpu';
+      return serves && onCores
+        ? loadAside(version.id, tuning, { bundles, cache, config, telemetry })
+        : Promise.resolve(undefined);
+    },
     busy: isBusy(loaded, config),
     // A command has no requests beside it.
     maxShare: serves ? maxShare : 1,
@@ -146,7 +159,9 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
   return {
     config,
     catalogue,
+    itemCatalogue: catalogues.items,
     store,
+    bundles,
     registry: loaded,
     rollout,
     jobs,
@@ -157,6 +172,7 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
     log,
     close: async () => {
       await replica.close();
+      bundles.close();
       await loaded.close();
       await pool.close();
       await cache?.close();
@@ -230,7 +246,8 @@ export async function searchOnce(domain: Domain, request: SearchRequest): Promis
 
 /** Puts GraphQL and HTTP before a domain and listens. */
 export async function openGateway(domain: Domain): Promise<Gateway> {
-  const { catalogue, config, jobs, log, metricsHandler, registry, rollout, store, telemetry } = domain;
+  const { bundles, catalogue, config, jobs, log, metricsHandler, registry, rollout, store, telemetry } =
+    domain;
   const background = createBackground({ rollout, log });
   const { paging, search } = createPagedSearch(domain);
   const images = createImageReader({ limits: config.images, fetch: imageFetch(config, telemetry) });
@@ -238,7 +255,7 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
     ...{ rollout, registry, config, telemetry, log, search },
     busy: isBusy(registry, config),
     recommend: createRecommend({ paging, limits: config.limits }),
-    check: (id) => checkModel(join(config.models.folder, id)),
+    bundles,
     runShadow: (request, version) => {
       const signal = AbortSignal.timeout(config.server.deadlineMs);
       const deadline = performance.now() + config.server.deadlineMs;

@@ -14,7 +14,7 @@ export interface SeedOptions {
  * remembers that it was done to its end, so a start that was killed half way goes on, and what users delete later stays deleted.
  */
 export async function seed(domain: Domain, { signal, onProgress }: SeedOptions): Promise<void> {
-  const { catalogue, config, log, registry, store, telemetry } = domain;
+  const { itemCatalogue: catalogue, config, log, registry, store, telemetry } = domain;
   const files = seedFiles(config.catalogue);
   const marker = join(config.data, 'seeded.json');
   const done = new Set(store.capabilities.persistent ? readMarker(marker) : []);

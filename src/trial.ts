@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { readdir } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { Logger } from 'pino';
 import type { Config } from './config.js';
+import type { BundleSource } from './models/bundle-source.js';
 import type { ModelRegistry } from './models/model-version.js';
+import { watchBundles } from './rollout/watch.js';
 import { type Guardrail, createGuardrail } from './rollout/guardrail.js';
 import type { Rollout } from './rollout/rollout.js';
 import { type ShadowFigures, type ShadowOptions, createShadow } from './rollout/shadow.js';
@@ -30,8 +31,7 @@ export interface TrialOptions {
   readonly runShadow: ShadowOptions['run'];
   /** Whether requests wait: then nothing is done beside them. */
   readonly busy: () => boolean;
-  /** Rejects when there is no model of this name that could be loaded. */
-  readonly check: (id: string) => Promise<unknown>;
+  readonly bundles: BundleSource;
 }
 
 /** What a gateway does for the version on trial, around the requests that it answers anyway. */
@@ -90,13 +90,11 @@ export function openTrial(options: TrialOptions): Trial {
 
 /** What comes due by itself: sunsets, new bundles, and telling others what was compared. */
 function createChores(
-  { rollout, config, check, log }: TrialOptions,
+  { rollout, config, bundles, log }: TrialOptions,
   figures: () => ShadowFigures | undefined,
 ): { close(): void } {
   const name = `${hostname()}-${randomUUID().slice(0, 8)}`;
   let told = 0;
-  /** Folders that hold no bundle that could be loaded, which is said once. */
-  const refused = new Set<string>();
 
   const endSunsets = async (): Promise<void> => {
     for (const id of overdue(rollout.replica.state))
@@ -114,31 +112,21 @@ function createChores(
     await rollout.noteTrial(version, name, { at: new Date().toISOString(), compared, overlap });
     told = compared;
   };
-  const findBundles = async (): Promise<void> => {
-    if (!config.rollout.watch) return;
-    const entries = await readdir(config.models.folder, { withFileTypes: true });
-    for (const { name: id } of entries.filter((entry) => entry.isDirectory())) {
-      if (rollout.replica.state.versions[id] !== undefined || refused.has(id)) continue;
-      try {
-        await check(id);
-        await rollout.add(id, { who: 'kindred', why: 'its bundle came into models.folder' });
-      } catch (error) {
-        refused.add(id);
-        log.warn({ version: id, err: error }, 'what came into models.folder is no bundle');
-        // Half of it may be there yet.
-        setTimeout(() => refused.delete(id), 15 * CHORES_MS).unref();
-      }
-    }
-  };
+  const watcher = config.rollout.watch ? watchBundles({ rollout, bundles, log }) : undefined;
   const all = async (): Promise<void> => {
-    for (const chore of [endSunsets, tellFigures, findBundles])
+    for (const chore of [endSunsets, tellFigures])
       await chore().catch((error: unknown) => {
         log.debug({ err: error }, 'a chore of the rollout has to wait');
       });
   };
   const timer = setInterval(() => void all(), CHORES_MS);
   timer.unref();
-  return { close: () => clearInterval(timer) };
+  return {
+    close: () => {
+      clearInterval(timer);
+      watcher?.close();
+    },
+  };
 }
 
 /** Retiring versions whose sunset has come. */

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { accessSync, constants, mkdtempSync, rmSync } from 'node:fs';
 import { createConnection, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
-import { delimiter, join } from 'node:path';
+import { basename, delimiter, join } from 'node:path';
 
 /** A real server of another program, for a test. */
 export interface Daemon {
@@ -46,18 +46,18 @@ export async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Starts `name` with what `settings` answers for a port and a temporary folder; resolves when it accepts connections. */
+/** Starts `name`, a program or the path of one, with what `settings` answers for a port and a temporary folder; resolves when it accepts connections. */
 export async function startDaemon(
   name: string,
   settings: (port: number, folder: string) => string[],
 ): Promise<Daemon> {
   const port = await freePort();
-  const folder = mkdtempSync(join(tmpdir(), `kindred-${name}-`));
+  const folder = mkdtempSync(join(tmpdir(), `kindred-${basename(name)}-`));
   let child = await start();
 
   async function start(): Promise<ChildProcess> {
     const started = spawn(name, settings(port, folder), { cwd: folder, stdio: 'ignore' });
-    for (let attempt = 0; attempt < 500; attempt++) {
+    for (let attempt = 0; attempt < 3_000; attempt++) {
       if (started.exitCode !== null) throw new Error(`${name} ended with ${String(started.exitCode)}`);
       if (await accepts(port)) return started;
       await new Promise((resolve) => setTimeout(resolve, 10));

@@ -25,7 +25,7 @@ async function open(store: VectorStore, broken: string[] = []): Promise<ModelReg
     versions: ['v1', 'v2'],
     stable: 'v2',
     candidate: null,
-    catalogue: CATALOGUE,
+    catalogueOf: () => CATALOGUE,
     store,
     load: (id) =>
       broken.includes(id)
@@ -64,7 +64,7 @@ describe('a registry', () => {
       versions: ['v1', 'slow'],
       stable: 'v1',
       candidate: null,
-      catalogue: CATALOGUE,
+      catalogueOf: () => CATALOGUE,
       store: createMemoryStore(),
       load: async (id) => {
         if (id === 'slow') await slow;
@@ -97,7 +97,7 @@ describe('a registry', () => {
       versions: ['slow'],
       stable: 'slow',
       candidate: null,
-      catalogue: CATALOGUE,
+      catalogueOf: () => CATALOGUE,
       store: createMemoryStore(),
       load: async (id) => {
         await slow;
@@ -158,7 +158,7 @@ describe('a registry', () => {
         versions: ['v1'],
         stable: 'v1',
         candidate: null,
-        catalogue,
+        catalogueOf: () => catalogue,
         store,
         load: (id) => Promise.resolve({ name: id, embedder: createFakeEmbedder({ id }) }),
         log: pino({ level: 'warn' }, { write: (line: string) => void lines.push(line) }),

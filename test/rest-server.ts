@@ -52,7 +52,7 @@ export async function startRestServer(options: TestServerOptions = {}): Promise<
     versions: ['v1', 'v2', 'broken'],
     stable: 'v2',
     candidate: null,
-    catalogue,
+    catalogueOf: () => catalogue,
     store: createMemoryStore(),
     load,
     log: pino({ level: 'silent' }),

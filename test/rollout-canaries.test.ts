@@ -82,7 +82,8 @@ describe('a version that has drifted', () => {
     const { embedder, move } = moving();
     const record = createMemoryState();
     registry = await createRegistry({
-      ...{ versions: ['v1'], stable: 'v1', candidate: null, catalogue, store: createMemoryStore() },
+      ...{ versions: ['v1'], stable: 'v1', candidate: null, catalogueOf: () => catalogue },
+      store: createMemoryStore(),
       load: () => Promise.resolve({ name: 'a remote model', embedder }),
       prove: async (_id, model) => {
         const drift = await driftOf(model, record, 0.999);

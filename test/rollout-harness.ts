@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pino from 'pino';
 import { onTestFinished } from 'vitest';
+import { combineCatalogues } from '../src/catalogue/by-version.js';
 import type { Catalogue } from '../src/catalogue/catalogue.js';
 import type { Item } from '../src/catalogue/item.js';
 import { type Config, loadConfig } from '../src/config.js';
@@ -70,12 +71,15 @@ export interface RolloutHarness {
 export async function createRolloutHarness({
   items = makeItems(60),
   embedders = {},
+  catalogues = {},
   flags = {},
   store = createMemoryStore(),
   wrap,
 }: {
   readonly items?: readonly Item[];
   readonly embedders?: Readonly<Record<string, Embedder>>;
+  /** Catalogues of single versions. */
+  readonly catalogues?: Readonly<Record<string, Catalogue>>;
   readonly flags?: Record<string, string>;
   readonly store?: VectorStore;
   readonly wrap?: (collection: Collection) => Collection;
@@ -94,6 +98,7 @@ export async function createRolloutHarness({
     v3: createFakeEmbedder({ id: 'v3', dimension: 24 }),
     ...embedders,
   };
+  const { of: catalogueOf } = combineCatalogues(catalogue, catalogues, config.models.templates);
   let registry: ModelRegistry | undefined;
   const replica = await openReplica({
     store: createMemoryState(),
@@ -110,7 +115,7 @@ export async function createRolloutHarness({
   const made = (registry = await createRegistry({
     ...config.models,
     rollout: () => replica.state,
-    ...{ catalogue, store, load, wrap },
+    ...{ catalogueOf, store, load, wrap },
     log: pino({ level: 'silent' }),
   }));
   const rollout = createRollout({

@@ -129,7 +129,7 @@ export async function createHarness({
   };
   const registry = await createRegistry({
     ...config.models,
-    catalogue,
+    catalogueOf: () => catalogue,
     store,
     load: (id) => Promise.resolve({ name: `Fake ${id}`, embedder: embedders[id as 'v1' | 'v2'] }),
     wrap: (collection) => recording(collection, calls),

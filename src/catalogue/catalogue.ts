@@ -44,3 +44,8 @@ export function indexedFields(catalogue: Catalogue): CatalogueField[] {
     field.uses.some((use) => use === 'filter' || use === 'facet' || use === 'sort' || use === 'popularity'),
   );
 }
+
+/** Names of the fields that no item is without. */
+export function requiredFields(catalogue: Catalogue): string[] {
+  return catalogue.fields.flatMap(({ name, required }) => (required ? name : []));
+}

@@ -3,7 +3,6 @@ import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { type Catalogue, type CatalogueField, FIELD_TYPES, FIELD_USES } from './catalogue.js';
 import { fieldFaults } from './field-rules.js';
-import { ConfigError } from '../config-faults.js';
 import { parseTemplate } from './template.js';
 
 /** All faults of a catalogue.yaml at once. */
@@ -115,13 +114,9 @@ function popularityFaults(fields: readonly CatalogueField[]): string[] {
     : [];
 }
 
-/** Throws a ConfigError when a version's own template does not fit the catalogue. */
-export function checkTemplates(templates: Readonly<Record<string, string>>, { fields }: Catalogue): void {
-  const declared = Object.fromEntries(fields.map(({ name }) => [name, true]));
-  const faults = Object.entries(templates).flatMap(([version, template]) =>
-    templateFaults(template, declared, fields).map((fault) => `models.templates.${version}: ${fault}`),
-  );
-  if (faults.length > 0) throw new ConfigError(faults);
+/** What keeps a template from being one of this catalogue. */
+export function checkTemplate(template: string, { fields }: Catalogue): string[] {
+  return templateFaults(template, Object.fromEntries(fields.map(({ name }) => [name, true])), fields);
 }
 
 function templateFaults(

@@ -2,9 +2,10 @@ import { accessSync, constants, mkdirSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { Command } from 'commander';
-import { loadCatalogue } from '../catalogue/load.js';
+import { loadCatalogues } from '../catalogue/by-version.js';
 import type { Config } from '../config.js';
 import { SHORT_TOKENS, type Tuning } from '../embedding/onnx/calibration.js';
+import { openBundles } from '../models/bundle-source.js';
 import { readBundle } from '../models/bundle.js';
 import { isRemote, readRemote } from '../models/remote.js';
 import { noTelemetry } from '../telemetry.js';
@@ -82,17 +83,24 @@ function checks(config: Config): Check[] {
       name: 'catalogue',
       mend: 'Mend the file, or propose a new one from your data: kindred init FILE.',
       run: () => {
-        const { entity, fields } = loadCatalogue(config.catalogue.file);
+        const { entity, fields } = loadCatalogues(config).main;
         return Promise.resolve(`${entity} with ${fields.length} fields`);
       },
     },
     ...config.models.versions.map((id) => ({
       name: `model files of ${id}`,
       mend: `Restore ${join(config.models.folder, id)} (git checkout, or deploy/models/build.sh), or leave it out of models.versions.`,
-      run: async () =>
-        isRemote(join(config.models.folder, id))
-          ? `${(await readRemote(join(config.models.folder, id))).digest.slice(0, 12)}, computed by a remote server`
-          : `${(await readBundle(join(config.models.folder, id))).digest.slice(0, 12)}, every digest right`,
+      run: async () => {
+        const bundles = openBundles(config);
+        try {
+          const folder = await bundles.folderOf(id);
+          return isRemote(folder)
+            ? `${(await readRemote(folder)).digest.slice(0, 12)}, computed by a remote server`
+            : `${(await readBundle(folder)).digest.slice(0, 12)}, every digest right`;
+        } finally {
+          bundles.close();
+        }
+      },
     })),
     {
       name: 'model sessions',

@@ -44,7 +44,7 @@ by SIGINT or SIGTERM, to be resumed by the same command.`,
         const { openDomain } = await loadMain();
         const domain = await openDomain(config);
         try {
-          const { catalogue, registry, telemetry } = domain;
+          const { itemCatalogue: catalogue, registry, telemetry } = domain;
           for (const [id, fault] of Object.entries(registry.faults())) {
             throw new Error(
               `model version ${id} is not ready: ${fault} (or leave it out of models.versions)`,

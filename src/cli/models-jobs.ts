@@ -54,8 +54,7 @@ Exit codes: 0 every item is there; 1 some are missing, or it failed; 2 wrong usa
             `${id}: ${String(done)} items${part}, ${String(embedded)} embedded, ${String(removed)} taken out, in ${seconds.toFixed(1)} s`,
           );
           for (const { id: key, reason: why } of refused.slice(0, SHOWN)) console.error(`${key}: ${why}`);
-          if (refused.length > 0)
-            throw new Error(`${String(refused.length)} items are missing: the model refused their texts`);
+          if (refused.length > 0) throw new Error(`${String(refused.length)} items are missing, see above`);
         });
       }),
     );

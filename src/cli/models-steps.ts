@@ -1,11 +1,12 @@
 import { Command, InvalidArgumentError } from 'commander';
 import type { Domain } from '../main.js';
+import type { BackfillProgress } from '../rollout/backfill.js';
 import type { StepOptions } from '../rollout/rollout.js';
 import { type RolloutState, VERSION_STATES } from '../rollout/state.js';
 import { cliActor } from './actor.js';
 import { type CommonOptions, action, withCommonOptions } from './options.js';
 import { printTable } from './table.js';
-import { withDomain } from './with-domain.js';
+import { recordsPrinter, withDomain } from './with-domain.js';
 
 interface StepCommandOptions extends CommonOptions {
   readonly reason: string;
@@ -19,7 +20,12 @@ interface Step {
   readonly help: string;
   /** Whether it can be forced. */
   readonly forceable?: boolean;
-  readonly run: (domain: Domain, args: readonly string[], options: StepOptions) => Promise<RolloutState>;
+  readonly run: (
+    domain: Domain,
+    args: readonly string[],
+    options: StepOptions,
+    signal: AbortSignal,
+  ) => Promise<RolloutState>;
 }
 
 const STEPS: Readonly<Record<string, Step>> = {
@@ -40,10 +46,15 @@ const STEPS: Readonly<Record<string, Step>> = {
   },
   promote: {
     usage: '<version>',
-    description: 'Make the version on trial the stable one; the one before retires and can be brought back.',
+    description:
+      'Make the version on trial the stable one, filled up and compared again; the one before retires and can be brought back.',
     help: '  $ kindred models promote v3\n  $ kindred models promote v3 --force --reason "the old one is broken"',
     forceable: true,
-    run: ({ rollout }, [id = ''], options) => rollout.promote(id, options),
+    run: ({ jobs }, [id = ''], step, signal) => {
+      const print = recordsPrinter();
+      const onProgress = ({ total, done }: BackfillProgress): void => print({ total, read: done });
+      return jobs.promote(id, { step, signal, onProgress });
+    },
   },
   rollback: {
     usage: '',
@@ -88,9 +99,9 @@ Exit codes: 0 done; 1 refused or failed; 2 wrong usage.`,
       action(async (...given: unknown[]) => {
         const options = command.opts<StepCommandOptions>();
         const args = given.filter((each) => typeof each === 'string');
-        return withDomain(options, async (domain) => {
+        return withDomain(options, async (domain, signal) => {
           const { force = false, reason } = options;
-          printVersions(await run(domain, args, { ...cliActor(reason), force }));
+          printVersions(await run(domain, args, { ...cliActor(reason), force }, signal));
         });
       }),
     );

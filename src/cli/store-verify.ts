@@ -33,7 +33,7 @@ Exit codes: 0 store and files agree; 1 they do not, or the check failed; 2 wrong
         // A check must not meet the checkpoint of an import, nor leave one.
         const scratch = mkdtempSync(join(tmpdir(), 'kindred-verify-'));
         try {
-          const { catalogue, registry, telemetry } = domain;
+          const { itemCatalogue: catalogue, registry, telemetry } = domain;
           for (const [id, fault] of Object.entries(registry.faults()))
             throw new Error(`model version ${id} is not ready: ${fault}`);
           const served = registry.served();

@@ -22,9 +22,8 @@ export interface RegistryOptions {
   readonly candidate: string | null;
   /** Where each version stands; by default as the config says. */
   readonly rollout?: () => RolloutState;
-  readonly catalogue: Catalogue;
-  /** Text templates of single versions, in the place of the catalogue's. */
-  readonly templates?: Readonly<Record<string, string>>;
+  /** The catalogue of a version. */
+  readonly catalogueOf: (id: string) => Catalogue;
   readonly store: VectorStore;
   /** Loads a version's model; rejects with the reason when its bundle is broken. */
   readonly load: (id: string) => Promise<LoadedModel>;
@@ -66,15 +65,10 @@ const ALIASES: Readonly<Record<string, (state: RolloutState) => string | null>> 
  * refused by name while the others serve, and is tried again until it loads or the registry closes.
  */
 export async function createRegistry(options: RegistryOptions): Promise<ModelRegistry> {
-  const { catalogue, store, log, retryMs = 3_000, graceMs = 15_000, startMs } = options;
+  const { catalogueOf, store, log, retryMs = 3_000, graceMs = 15_000, startMs } = options;
   const first = firstState(options);
   const rollout = options.rollout ?? ((): RolloutState => first);
   const slots = new Map<string, Slot>();
-  const { templates = {} } = options;
-  const catalogueOf = (id: string): Catalogue => {
-    const template = Object.hasOwn(templates, id) ? templates[id] : undefined;
-    return template === undefined ? catalogue : { ...catalogue, template };
-  };
   const timers = new Set<NodeJS.Timeout>();
   const leaving = new Map<string, { readonly timer: NodeJS.Timeout; readonly model: LoadedModel }>();
   let closed = false;
@@ -133,7 +127,7 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
   /** An empty collection beside older ones of the same version is what a changed catalogue or model leaves: it wants an import. */
   const tellOfOlder = async (version: string, collection: Collection): Promise<void> => {
     const { spec } = collection;
-    const prefix = collectionPrefix(catalogue, version);
+    const prefix = collectionPrefix(catalogueOf(version), version);
     const older = (await store.list()).filter((name) => name.startsWith(prefix) && name !== spec.name);
     if (older.length > 0 && (await collection.count()) === 0)
       log.warn(

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { createBulkEmbedder } from '../catalogue/bulk-embed.js';
-import type { Catalogue } from '../catalogue/catalogue.js';
+import { type Catalogue, requiredFields } from '../catalogue/catalogue.js';
 import { createLedger } from '../catalogue/ledger.js';
 import { BULK_RETRY, withRetry } from '../catalogue/retry.js';
 import type { Embedder } from '../embedding/embedder.js';
@@ -34,7 +34,7 @@ export interface BackfillProgress {
 export interface BackfillSummary extends BackfillProgress {
   /** Items that were taken out since the source does not have them. */
   readonly removed: number;
-  /** Keys of items that the model refused, each with the reason; they are missing. */
+  /** Keys of items that the model refused, or that lack what the version's catalogue requires, each with the reason; they are missing. */
   readonly refused: readonly { readonly id: string; readonly reason: string }[];
   readonly seconds: number;
 }
@@ -81,7 +81,13 @@ export async function backfill(options: BackfillOptions): Promise<BackfillSummar
     rate: done / Math.max(0.001, seconds()),
   });
 
-  const write = async (wanted: readonly Expected[]): Promise<void> => {
+  const write = async (all: readonly Expected[]): Promise<void> => {
+    const wanted = all.filter(({ item }) => {
+      const missing = requiredFields(catalogue).find((name) => (item.fields[name] ?? null) === null);
+      if (missing !== undefined)
+        refused.set(item.id, `it has no ${missing}, which its catalogue requires: import it again`);
+      return missing === undefined;
+    });
     const hashes = await again(() => target.hashes(wanted.map(({ item }) => item.id)));
     const outcomes = await ledger.embed(
       wanted.map(({ item, text }, at) => ({ id: item.id, text, known: hashes[at] ?? null })),

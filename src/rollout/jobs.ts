@@ -1,37 +1,28 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { BULK_RETRY, withRetry } from '../catalogue/retry.js';
 import type { Config } from '../config.js';
 import { KindredError, throwIfAborted } from '../errors.js';
 import type { ModelRegistry, ServedModel } from '../models/model-version.js';
-import { type BackfillProgress, type BackfillSummary, backfill } from './backfill.js';
+import type { BackfillProgress, BackfillSummary } from './backfill.js';
+import { type FillOptions, type FillRequest, fill } from './fill.js';
 import { type GateReport, calibrationsOf, runGate, summaryOf } from './gate.js';
 import type { Pairs } from './pairs.js';
-import type { Rollout } from './rollout.js';
-import { type Shard, WHOLE, shardName } from './shard.js';
-import { type Actor, recordOf, refusal, stableOf } from './state.js';
-import { type Comparison, describeComparison, isComplete, verify } from './verify.js';
+import { patiently } from './patience.js';
+import type { StepOptions } from './rollout.js';
+import { type Shard, WHOLE } from './shard.js';
+import { type Actor, type RolloutState, recordOf, refusal, stableOf } from './state.js';
+import { type Comparison, isComplete, verify } from './verify.js';
 
-/** How often progress goes into the shared state, in ms. */
-const NOTE_MS = 1_000;
-/** How often a backfill is run again until it and the source agree: each run does what the one before missed. */
-const PASSES = 5;
 /** How often a version that loads is looked at, in ms; and how long one that fails may be tried again before that counts. */
 const LOADING_MS = 25;
 const FAILING_MS = 8_000;
 
-export interface JobsOptions {
-  readonly rollout: Rollout;
+export interface JobsOptions extends Omit<FillOptions, 'settings'> {
   readonly registry: ModelRegistry;
   readonly config: Pick<Config, 'data' | 'rollout'>;
   /** Rejects when there is no model of this name that could be loaded. */
   readonly check: (id: string) => Promise<unknown>;
-  /** Whether requests wait for what a backfill uses. */
-  readonly busy?: () => boolean;
-  /** Share of its time that a backfill may be at work, 0 to 1, and texts that it has at the embedder at once. */
-  readonly maxShare: number;
-  readonly maxTexts: number;
 }
 
 export interface JobOptions {
@@ -41,6 +32,8 @@ export interface JobOptions {
 
 /** The long steps of a rollout: each does its work and notes in the shared state what came of it. */
 export interface Jobs {
+  /** Makes a version known whose bundle is there. Throws MODEL_VERSION_NOT_FOUND when there is none that could be loaded. */
+  know(id: string, actor: Actor): Promise<void>;
   /** Makes a version known, and waits until it can answer. Throws what keeps it from that. */
   load(id: string, options: JobOptions): Promise<ServedModel>;
   /** Embeds the catalogue into a version, again until it has what the stable one has. A whole one is verified at its end. */
@@ -51,6 +44,17 @@ export interface Jobs {
       readonly onProgress?: (progress: BackfillProgress) => void;
     },
   ): Promise<BackfillSummary>;
+  /**
+   * Makes a version on trial the stable one. Unless it was verified of late, it is filled up first with what it may lack, e.g. by an import that began
+   * before it was added, and verified; forced, it goes as it is.
+   */
+  promote(
+    id: string,
+    options: Pick<JobOptions, 'signal'> & {
+      readonly step: StepOptions;
+      readonly onProgress?: (progress: BackfillProgress) => void;
+    },
+  ): Promise<RolloutState>;
   /** Compares a version with the stable one; what is complete is noted as verified. */
   verify(
     id: string,
@@ -69,7 +73,7 @@ export interface Jobs {
 
 /** Makes the jobs of a process. */
 export function createJobs(options: JobsOptions): Jobs {
-  const { rollout, registry, config, check, busy, maxShare, maxTexts } = options;
+  const { rollout, registry, config, check } = options;
   const servedNow = (id: string): ServedModel | undefined =>
     registry.served().find(({ version }) => version.id === id);
 
@@ -85,7 +89,7 @@ export function createJobs(options: JobsOptions): Jobs {
       await sleep(LOADING_MS);
     }
   };
-  const load: Jobs['load'] = async (id, { actor, signal }) => {
+  const know: Jobs['know'] = async (id, actor) => {
     const known = rollout.replica.state.versions[id]?.state;
     if (known === undefined || known === 'gone') {
       await check(id).catch((error: unknown) => {
@@ -95,6 +99,9 @@ export function createJobs(options: JobsOptions): Jobs {
       await rollout.add(id, actor);
     }
     registry.sync();
+  };
+  const load: Jobs['load'] = async (id, { actor, signal }) => {
+    await know(id, actor);
     return loaded(id, signal);
   };
   const source = (signal: AbortSignal): Promise<ServedModel> =>
@@ -120,7 +127,27 @@ export function createJobs(options: JobsOptions): Jobs {
     return comparison;
   };
 
+  /** Whether all that a promotion lacks is a look at its items; else it is refused in words of its own. */
+  const isDueFor = (id: string): boolean => {
+    const { state } = recordOf(rollout.replica.state, id);
+    const onTrial = state === 'shadow' || state === 'canary';
+    return onTrial && rollout.gateFault(id) === undefined && rollout.verificationFault(id) !== undefined;
+  };
+  const fillFrom = (
+    from: ServedModel,
+    to: ServedModel,
+    { actor, ...request }: JobOptions & Omit<FillRequest, 'from' | 'to' | 'compare'>,
+  ): Promise<BackfillSummary> =>
+    fill(
+      {
+        ...{ ...request, from, to },
+        compare: () => compare(to.version.id, from, { actor, signal: request.signal }),
+      },
+      { ...options, settings: config.rollout.backfill },
+    );
+
   return {
+    know,
     load,
     backfill: async (id, { actor, signal, shard = WHOLE, onProgress }) => {
       const to = await load(id, { actor, signal });
@@ -128,38 +155,29 @@ export function createJobs(options: JobsOptions): Jobs {
         throw refusal(`${id} is stable: it is what others are filled from`);
       await patiently(signal, () => rollout.beginBackfill(id, actor));
       const from = await source(signal);
-      const note = createNotes(rollout, id, shardName(shard));
-      for (let pass = 1; ; pass += 1) {
-        const summary = await backfill({
-          ...{ catalogue: to.catalogue, shard, maxShare, maxTexts, signal },
-          ...(busy !== undefined && { busy }),
-          source: from.collection,
-          target: to.collection,
-          embedder: to.embedder,
-          batchSize: config.rollout.backfill.batchSize,
-          onProgress: (progress) => {
-            void note(progress, false);
-            onProgress?.(progress);
-          },
-        });
-        await patiently(signal, () => note(summary, summary.refused.length === 0));
-        if (shard.count > 1 || summary.refused.length > 0) return summary;
-        const comparison = await compare(id, from, { actor, signal });
-        if (isComplete(comparison)) return summary;
-        if (pass === PASSES)
-          throw new Error(
-            `${id} does not come to an end, as the source changes too fast: ${describeComparison(comparison)}`,
-          );
-      }
+      return fillFrom(from, to, { actor, signal, shard, onProgress });
     },
     verify: async (id, job) => {
       await load(id, job);
       return compare(id, await source(job.signal), job);
     },
+    promote: async (id, { step, signal, onProgress }) => {
+      if (step.force !== true && isDueFor(id)) {
+        const [from, to] = [await source(signal), await load(id, { actor: step, signal })];
+        const { refused } = await fillFrom(from, to, { actor: step, signal, shard: WHOLE, onProgress });
+        if (refused.length > 0)
+          throw refusal(
+            `${id} lacks ${String(refused.length)} items, e.g. ${refused[0]?.id ?? ''}: ${refused[0]?.reason ?? ''}`,
+          );
+      }
+      return rollout.promote(id, step);
+    },
     gate: async (id, { actor, signal, ...gate }) => {
       const [candidate, baseline] = [await load(id, { actor, signal }), await source(signal)];
       if (candidate.version.id === baseline.version.id)
         throw refusal(`${id} is stable: it is what others are held against`);
+      if ((await candidate.collection.count()) === 0)
+        throw refusal(`${id} has no items yet: run \`kindred models backfill ${id}\``);
       const report = await runGate({
         ...{ candidate, baseline, signal },
         settings: config.rollout.gate,
@@ -174,35 +192,5 @@ export function createJobs(options: JobsOptions): Jobs {
         await patiently(signal, () => rollout.noteGate(id, summaryOf(report), actor, calibrationsOf(report)));
       return { report, file };
     },
-  };
-}
-
-/** What took minutes is not lost because the shared state is away for seconds. */
-function patiently<T>(signal: AbortSignal, change: () => Promise<T>): Promise<T> {
-  return withRetry(BULK_RETRY, signal, change);
-}
-
-/** Notes progress in the shared state, now and then; the last one for certain. */
-function createNotes(
-  rollout: Rollout,
-  id: string,
-  shard: string,
-): (progress: BackfillProgress, finished: boolean) => Promise<void> {
-  let next = 0;
-  return async ({ done, total, rate }, finished) => {
-    const at = performance.now();
-    if (!finished && at < next) return;
-    next = at + NOTE_MS;
-    const noted = rollout.noteProgress(id, shard, {
-      done,
-      total,
-      rate,
-      at: new Date().toISOString(),
-      finished,
-    });
-    // A backfill does not end because nobody could be told how far it is.
-    await noted.catch((error: unknown) => {
-      if (finished) throw error;
-    });
   };
 }

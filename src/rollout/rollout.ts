@@ -32,7 +32,7 @@ export interface StepOptions extends Actor {
 
 export interface RolloutOptions {
   readonly replica: Replica;
-  readonly config: Pick<Config['rollout'], 'sunsetDays' | 'gate'>;
+  readonly config: Pick<Config['rollout'], 'sunsetDays' | 'verifiedForMs' | 'gate'>;
   /** The digest of a version's files as they are loaded here; '' while they are not. */
   readonly digestOf: (id: string) => string;
   readonly now?: () => Date;
@@ -46,6 +46,8 @@ export interface Rollout {
   readonly replica: Replica;
   /** Why a version may not answer users yet; undefined when its gate lets it. */
   gateFault(id: string): string | undefined;
+  /** Why a version may not become stable as far as its items go; undefined when it was verified against the stable one of late. */
+  verificationFault(id: string): string | undefined;
   /** Makes a version known. Nothing changes when it is. */
   add(id: string, actor: Actor): Promise<RolloutState>;
   /** Begins or goes on with the embedding of the catalogue into a version; nothing changes while one is under way. */
@@ -65,7 +67,7 @@ export interface Rollout {
   shadow(id: string, options: StepOptions): Promise<RolloutState>;
   /** Gives a version on trial a share of the requests, 0 to 1; above 0 it needs a passing gate. */
   setTraffic(id: string, share: number, options: StepOptions): Promise<RolloutState>;
-  /** Makes a version on trial the stable one. */
+  /** Makes a version on trial the stable one; it needs a passing gate, and a verification of late. */
   promote(id: string, options: StepOptions): Promise<RolloutState>;
   /** Takes the traffic from the version on trial; when none has any, brings back the version that was stable before. */
   rollback(actor: Actor): Promise<RolloutState>;
@@ -101,15 +103,36 @@ export function createRollout({
       throw refusal(`${missing}; run \`kindred models gate ${id}\`, or force it with a reason`);
   };
 
+  const unverifiedAt = (state: RolloutState, id: string, maxAgeMs = Infinity): string | undefined => {
+    const { verified } = recordOf(state, id);
+    const stable = stableOf(state);
+    if (verified?.against !== stable) return `${id} is not verified against ${stable}`;
+    const ageMs = now().getTime() - Date.parse(verified.at);
+    return ageMs > maxAgeMs ? `${id} was verified too long ago, at ${verified.at}` : undefined;
+  };
+  /** Throws when a version does not hold what the stable one holds, as far as is known. */
+  const demandVerified = (
+    state: RolloutState,
+    id: string,
+    { force = false, why }: StepOptions,
+    maxAgeMs?: number,
+  ): void => {
+    if (forced(force, why)) return;
+    const missing = unverifiedAt(state, id, maxAgeMs);
+    if (missing !== undefined)
+      throw refusal(`${missing}: run \`kindred models verify ${id}\`, or force it with a reason`);
+  };
+
   return {
     replica,
+    verificationFault: (id) => unverifiedAt(replica.state, id, config.verifiedForMs),
     gateFault: (id) => missingAt(replica.state, id),
     add: (id, actor) => replica.change((state) => addVersion(state, changeOf(id, 'add', actor))),
     beginBackfill: (id, actor) =>
       replica.change((state) => {
         const { state: at } = recordOf(state, id);
-        if (at === 'backfilling') return state;
-        // What is on trial may be filled again: it goes back to be verified anew.
+        // What is on trial had everything once: what it lacks by now is filled up beneath it.
+        if (at === 'backfilling' || at === 'shadow' || at === 'canary') return state;
         const more = { backfill: {}, verified: null };
         return move(state, changeOf(id, 'backfill', actor), 'backfilling', more);
       }),
@@ -132,12 +155,7 @@ export function createRollout({
       ),
     shadow: (id, options) =>
       replica.change((state) => {
-        const record = recordOf(state, id);
-        const stable = stableOf(state);
-        if (!forced(options.force, options.why) && record.verified?.against !== stable)
-          throw refusal(
-            `${id} is not verified against ${stable}: run \`kindred models verify ${id}\`, or force it with a reason`,
-          );
+        demandVerified(state, id, options);
         return move(state, changeOf(id, 'shadow', options), 'shadow', { trial: {} });
       }),
     setTraffic: (id, share, options) =>
@@ -157,6 +175,7 @@ export function createRollout({
         const record = recordOf(state, id);
         if (record.state === 'stable') return state;
         demandGate(state, id, options);
+        demandVerified(state, id, options, config.verifiedForMs);
         const change = changeOf(id, 'promote', options);
         const canary = record.state === 'shadow' ? move(state, change, 'canary') : state;
         const sunset =

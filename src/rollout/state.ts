@@ -30,7 +30,7 @@ export {
 export const TRANSITIONS: Readonly<Record<VersionState, readonly VersionState[]>> = {
   added: ['backfilling', 'gone'],
   backfilling: ['shadow', 'added'],
-  shadow: ['canary', 'backfilling', 'added'],
+  shadow: ['canary', 'added'],
   canary: ['stable', 'shadow', 'added'],
   stable: ['retiring'],
   retiring: ['stable', 'gone'],

@@ -113,7 +113,7 @@ export async function upgrade(id: string, options: UpgradeOptions): Promise<void
     });
     if (refused.length > 0)
       throw new Error(
-        `the model refused ${String(refused.length)} items, e.g. ${refused[0]?.id ?? ''}: ${refused[0]?.reason ?? ''}`,
+        `${String(refused.length)} items are missing, e.g. ${refused[0]?.id ?? ''}: ${refused[0]?.reason ?? ''}`,
       );
     onStep('backfill', `${String(done)} items, ${String(embedded)} embedded, verified`);
   } else onStep('backfill', 'is done and verified');
@@ -144,7 +144,7 @@ export async function upgrade(id: string, options: UpgradeOptions): Promise<void
       throw new Error(`${id} lost its traffic: ${last?.who ?? ''}: ${last?.why ?? ''}`);
     });
   }
-  await rollout.promote(id, actor);
+  await jobs.promote(id, { step: actor, signal });
   onStep('promote', `${id} is stable`);
 }
 

@@ -54,7 +54,7 @@ export function typedFilter(filter: Filter, spec: CollectionSpec): TypedFilter {
         };
       default: {
         const field = fields.get(node.field);
-        if (field === undefined) throw badInput('the filter names an unknown field', 'UNKNOWN_FIELD');
+        if (field === undefined) throw unknownField(node.field, spec);
         values += node.kind === 'in' ? node.values.length : 1;
         if (values > MAX_VALUES) {
           throw badInput(`a filter may hold ${String(MAX_VALUES)} values`, 'FILTER_TOO_LARGE');
@@ -116,6 +116,15 @@ function checkValue(value: FilterValue, field: IndexedField): void {
 
 function checkText(value: string): void {
   if (!isWellFormed(value)) throw badInput('the filter holds text that is not valid Unicode', 'BAD_TEXT');
+}
+
+/** Versions may have different fields, so GraphQL does not know which of them a filter may name. */
+function unknownField(name: string, { fields }: CollectionSpec): Error {
+  const known = fields.map((field) => field.name).join(', ') || 'none';
+  return badInput(
+    `expected a field that its collection has (${known}), but got ${name.slice(0, 64)}`,
+    'UNKNOWN_FIELD',
+  );
 }
 
 function mismatch(field: IndexedField, what: string): Error {

@@ -50,7 +50,7 @@ describe('what a gateway does for a rollout by itself', () => {
     ]);
     const { data } = await ask('{ modelHistory(first: 1) { who action version why } }');
     expect(data?.modelHistory).toEqual([
-      { who: 'kindred', action: 'add', version: 'w1', why: 'its bundle came into models.folder' },
+      { who: 'kindred', action: 'add', version: 'w1', why: 'its bundle came up' },
     ]);
   });
 

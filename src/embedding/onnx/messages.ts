@@ -9,6 +9,8 @@ import type { SessionSettings } from './session.js';
 export interface WorkerData {
   /** Whether callers wait for it: until its first batch it keeps the main thread's priority. */
   readonly hurried?: boolean;
+  /** Unix niceness of its threads, instead of that of those for which callers wait. */
+  readonly nice?: number;
 }
 
 /** What the pool asks of a worker: one thing at a time, each answered by one message. */

@@ -45,6 +45,8 @@ export interface OnnxPoolOptions {
   readonly onTuned?: (model: string, tuning: Tuning) => void;
   /** Time before a model that a worker lost is tried again there, in ms. Default 10,000. */
   readonly reloadMs?: number;
+  /** Unix niceness of the workers; by default that of workers for which callers wait. */
+  readonly nice?: number;
   /** The module that workers run; default: the built worker of this package. */
   readonly workerUrl?: URL;
 }
@@ -108,6 +110,7 @@ export function createOnnxPool(options: OnnxPoolOptions): OnnxPool {
         thread: {
           url: options.workerUrl ?? pathToFileURL(packageRoot('dist/src/embedding/onnx/worker.js')),
           heapMb: config.workerHeapMb,
+          nice: options.nice,
         },
         settings: settingsOf(index),
         reloadMs: options.reloadMs ?? 10_000,

@@ -26,11 +26,11 @@ const CLOSE_MS = 2_000;
 
 /** Starts a thread. `onGone` runs once, when the thread has ended for whatever reason. */
 export function startThread(
-  { url, heapMb, hurried }: ThreadOptions,
+  { url, heapMb, hurried, nice }: ThreadOptions,
   onGone: (reason: string) => void,
 ): Thread {
   const worker = new Worker(url, {
-    workerData: { hurried } satisfies WorkerData,
+    workerData: { hurried, nice } satisfies WorkerData,
     // Flags of this process, such as a test runner's loader, are none of the built worker's business.
     execArgv: [],
     // Without a limit of its own, a worker out of memory takes the process with it.

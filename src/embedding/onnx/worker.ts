@@ -8,8 +8,9 @@ const port = parentPort;
 if (!port) throw new Error('expected to run as a worker thread');
 
 // With the cores busy, a thread that yields takes seconds to start and load, and callers wait for one that replaces a lost one.
-let yields = (workerData as WorkerData).hurried !== true;
-if (yields) yieldToMainThread();
+const { hurried, nice } = workerData as WorkerData;
+let yields = hurried !== true || nice !== undefined;
+if (yields) yieldToMainThread(nice);
 
 /** Yields from the first batch on, or before a session starts threads of its own, which inherit the priority. */
 function yieldBefore(request: Request): void {
