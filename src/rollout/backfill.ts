@@ -15,7 +15,7 @@ const CHASES = 5;
 const YIELD_MS = 20;
 /** Time after which an item that came to both sides at once is seen in the source, in ms: above `store.refreshMs`. */
 const SETTLE_MS = 1_500;
-/** Longest pause between two batches, in ms. */
+/** Longest pause between two pieces of work, in ms. */
 const MAX_REST_MS = 5_000;
 /** Estimated tokens that wait at the embedder at once. */
 const MAX_WAITING_TOKENS = 32_768;
@@ -65,7 +65,8 @@ export interface BackfillOptions {
 export async function backfill(options: BackfillOptions): Promise<BackfillSummary> {
   const { catalogue, source, target, embedder, shard, batchSize, signal, onProgress } = options;
   const again = <T>(work: () => Promise<T>): Promise<T> => withRetry(BULK_RETRY, signal, work);
-  const bulk = createBulkEmbedder(embedder, {
+  const pace = createPace(options);
+  const bulk = createBulkEmbedder(paced(embedder, pace), {
     ...{ maxTexts: options.maxTexts, maxTokens: MAX_WAITING_TOKENS },
     ...{ retry: BULK_RETRY, giveUp: signal },
   });
@@ -147,14 +148,12 @@ export async function backfill(options: BackfillOptions): Promise<BackfillSummar
     const mine = records.filter(({ item }) => isInShard(item.id, shard));
     if (mine.length === 0) continue;
     await whenIdle(options);
-    const began = performance.now();
     const expected = mine.map(({ item }) => expectedOf(catalogue, item));
     const known = await again(() => target.hashes(expected.map(({ item }) => item.id)));
     const missing = expected.filter(({ hash }, at) => known[at] !== hash);
-    await chase(missing);
+    if (missing.length > 0) await pace.work(() => chase(missing));
     done += mine.length;
     onProgress?.(progress());
-    if (missing.length > 0) await rest(performance.now() - began, options);
   }
   for await (const records of target.scan({ batch: batchSize, signal }))
     await sweep(records.map(({ item }) => item.id).filter((id) => isInShard(id, shard)));
@@ -175,11 +174,34 @@ async function whenIdle({ busy, signal }: BackfillOptions): Promise<void> {
   }
 }
 
-/** Leaves the rest of the time to others after `workedMs`. */
-async function rest(workedMs: number, { maxShare, signal }: BackfillOptions): Promise<void> {
-  if (maxShare >= 1) return;
-  const ms = Math.min(MAX_REST_MS, (workedMs * (1 - maxShare)) / Math.max(0.01, maxShare));
-  await sleep(ms, undefined, { signal }).catch(() => {
-    throwIfAborted(signal);
-  });
+/** Leaves the share of the time to others that is not the backfill's: small pieces of work, each with its rest, hold nobody up for long. */
+interface Pace {
+  /** Does a piece of work, and rests after it for what it took; what rested within it has had its rest. */
+  work<T>(piece: () => Promise<T>): Promise<T>;
+}
+
+function createPace({ maxShare, signal }: BackfillOptions): Pace {
+  const share = Math.max(0.01, maxShare);
+  /** Time that pieces of work took, rests included, in ms. */
+  let accounted = 0;
+  return {
+    work: async (piece) => {
+      const [began, before] = [performance.now(), accounted];
+      const result = await piece();
+      const within = accounted - before;
+      const worked = Math.max(0, performance.now() - began - within);
+      const ms = Math.min(MAX_REST_MS, (worked * (1 - share)) / share);
+      if (ms >= 1)
+        await sleep(ms, undefined, { signal }).catch(() => {
+          throwIfAborted(signal);
+        });
+      accounted = before + performance.now() - began;
+      return result;
+    },
+  };
+}
+
+/** An embedder whose calls keep the pace. */
+function paced(embedder: Embedder, pace: Pace): Embedder {
+  return { ...embedder, embed: (texts, options) => pace.work(() => embedder.embed(texts, options)) };
 }

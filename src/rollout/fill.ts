@@ -36,6 +36,9 @@ export interface FillRequest {
   readonly compare: () => Promise<Comparison>;
 }
 
+/** Texts at once in a worker of its own: no request waits behind them, but they slow down what runs beside them. */
+const OWN_TEXTS = 16;
+
 /** What embeds the items of a backfill. */
 interface ItemEmbedder extends Pick<BackfillOptions, 'embedder' | 'maxTexts'> {
   readonly close: () => Promise<void>;
@@ -87,8 +90,7 @@ async function embedderOf(
   const own = await aside?.({ embedder, ...model });
   if (own === undefined) return { embedder, maxTexts, close: () => Promise.resolve() };
   const close = (): Promise<void> => own.close();
-  if (own.model.digest === embedder.model.digest)
-    return { embedder: own, maxTexts: settings.batchSize, close };
+  if (own.model.digest === embedder.model.digest) return { embedder: own, maxTexts: OWN_TEXTS, close };
   await close();
   const { id } = model.version;
   throw new KindredError(
