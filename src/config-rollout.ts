@@ -34,6 +34,35 @@ export const rolloutSchema = z
       .describe(
         'Headers that hold the id of a user or session, the first that is there counts: the same id gets the same version. Requests without one are spread at random.',
       ),
+    claims: z
+      .strictObject({
+        jwks: z
+          .url({ protocol: /^(https?|file)$/ })
+          .nullable()
+          .default(null)
+          .describe(
+            'Public keys of the tokens (JWT) that requests bring as `authorization: Bearer`: the URL of a JWK set, also `file:///...`. What such a token says counts before the headers; one that is not valid counts as none. Traffic alone goes by it: nothing is allowed or refused.',
+          ),
+        issuer: z
+          .string()
+          .min(1)
+          .nullable()
+          .default(null)
+          .describe('Issuer that a token has to be of (`iss`).'),
+        audience: z
+          .string()
+          .min(1)
+          .nullable()
+          .default(null)
+          .describe('Audience that a token has to be for (`aud`).'),
+        subject: z.string().min(1).default('sub').describe('Claim that holds the id of the user or session.'),
+        version: z
+          .string()
+          .min(1)
+          .default('kindred_model_version')
+          .describe('Claim by which a token names the model version of its requests.'),
+      })
+      .prefault({}),
     testers: z
       .array(z.string().min(1))
       .default([])

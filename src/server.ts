@@ -1,7 +1,7 @@
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ObservableResult } from '@opentelemetry/api';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
 import type { GraphQLSchema } from 'graphql';
 import type Keyv from 'keyv';
 import type { Logger } from 'pino';
@@ -11,6 +11,7 @@ import { createAdminCheck } from './http/admin.js';
 import { type AdmissionOptions, createAdmission } from './http/admission.js';
 import { createApp } from './http/app.js';
 import { addBrowserRoutes } from './http/browser.js';
+import { createClaimReader } from './http/claims.js';
 import { watchEventLoop } from './http/event-loop.js';
 import type { ServingModels } from './http/embeddings.js';
 import { addGraphQLRoute } from './http/graphql-route.js';
@@ -23,6 +24,7 @@ import type { RequestFacts, Scopes } from './http/scope.js';
 import { readSubject } from './http/subject.js';
 import { shedBefore } from './http/shed.js';
 import { createShedding } from './http/shedding.js';
+import type { TrafficSubject } from './rollout/traffic.js';
 import type { MetricsHandler } from './telemetry-sdk.js';
 import type { Telemetry } from './telemetry.js';
 
@@ -90,7 +92,7 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
   const admission = createAdmission({
     config: config.server,
     observation: http.observation,
-    identify: identifier(config),
+    identify: identifier(http.app, config, log),
     onEnd: shedding.ended,
   });
   addGraphQLRoute(http, { apollo, admission, makeContext, errors, scopes, browser });
@@ -130,10 +132,25 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
   };
 }
 
-/** What the headers of a request say about who sent it. */
-function identifier({ admin, rollout }: Config): AdmissionOptions['identify'] {
+/** What a request says about who sent it: its headers, and before them a token that is valid. */
+function identifier(
+  app: FastifyInstance,
+  { admin, rollout }: Config,
+  log: Logger,
+): AdmissionOptions['identify'] {
   const check = createAdminCheck(admin.token);
-  return (headers) => ({ subject: readSubject(headers, rollout), admin: check(headers.authorization) });
+  const claimed = new WeakMap<FastifyRequest, TrafficSubject>();
+  const { jwks } = rollout.claims;
+  if (jwks !== null) {
+    const reader = createClaimReader({ settings: { ...rollout.claims, jwks }, log });
+    app.addHook('onRequest', async (request) => {
+      claimed.set(request, await reader.read(request.headers.authorization));
+    });
+  }
+  return (request) => ({
+    subject: { ...readSubject(request.headers, rollout), ...claimed.get(request) },
+    admin: check(request.headers.authorization),
+  });
 }
 
 /** How often shed requests are logged, in ms. */

@@ -1,4 +1,3 @@
-import type { IncomingHttpHeaders } from 'node:http';
 import { context } from '@opentelemetry/api';
 import type { FastifyReply, FastifyRequest, onRequestHookHandler } from 'fastify';
 import type { Config } from '../config.js';
@@ -11,7 +10,7 @@ export interface AdmissionOptions {
   readonly config: Pick<Config['server'], 'maxInFlight' | 'deadlineMs'>;
   readonly observation: App['observation'];
   /** Reads whose request it is, and whether it is an admin's. */
-  readonly identify: (headers: IncomingHttpHeaders) => Pick<RequestFacts, 'subject' | 'admin'>;
+  readonly identify: (request: FastifyRequest) => Pick<RequestFacts, 'subject' | 'admin'>;
   /** Told of each request that had its answer, and whether that was a refusal for overload. */
   readonly onEnd: (refused: boolean) => void;
 }
@@ -71,7 +70,7 @@ export function createAdmission({ config, observation, identify, onEnd }: Admiss
       return {
         facts: {
           ...{ requestId: request.id, signal: deadline.signal, deadline: deadline.at, log: seen.log },
-          ...identify(request.headers),
+          ...identify(request),
         },
         run: (work) => deadline.limit(context.with(seen.context, work)),
       };

@@ -5,6 +5,11 @@ import type { TrafficSubject } from '../rollout/traffic.js';
 /** Characters of an id that count; longer ones are cut. */
 const MAX_ID = 256;
 
+/** An id, or the name of a version, as far as it counts. */
+export function cutId(text: string): string {
+  return text.slice(0, MAX_ID);
+}
+
 /** Whose request it is, by the headers that the config names. */
 export function readSubject(
   headers: IncomingHttpHeaders,
@@ -12,7 +17,7 @@ export function readSubject(
 ): TrafficSubject {
   const valueOf = (name: string): string | undefined => {
     const value = headers[name.toLowerCase()];
-    return typeof value === 'string' && value !== '' ? value.slice(0, MAX_ID) : undefined;
+    return typeof value === 'string' && value !== '' ? cutId(value) : undefined;
   };
   const override = overrideHeader === null ? undefined : valueOf(overrideHeader);
   let id: string | undefined;
