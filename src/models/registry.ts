@@ -184,8 +184,11 @@ export async function createRegistry(options: RegistryOptions): Promise<ModelReg
     leaving.set(slot.id, { timer, model });
   };
 
-  /** A version that was added while the gateway runs is not needed before it has traffic. */
-  const isNeeded = ({ id }: Slot): boolean => options.versions.includes(id) || describeTraffic(id) > 0;
+  /** A version that was added while the gateway runs is not needed before it has traffic; nor one on trial that failed, since the stable one takes its part. */
+  const isNeeded = ({ id, fault }: Slot): boolean =>
+    options.versions.includes(id) ||
+    id === stableOf(rollout()) ||
+    (fault === null && describeTraffic(id) > 0);
 
   const loading = sync();
   await (startMs === undefined ? loading : Promise.race([loading, sleep(startMs, null, { ref: false })]));

@@ -8,7 +8,7 @@ import {
   type WindowStats,
   createSlidingWindow,
 } from './sliding-window.js';
-import { candidateOf, stableOf } from './state.js';
+import { type RolloutState, candidateOf, stableOf } from './state.js';
 
 /** How often the version on trial is judged, in ms. */
 const JUDGE_MS = 1_000;
@@ -62,6 +62,13 @@ export function breach(
   return undefined;
 }
 
+/** Names the try of a version that is under way. */
+function trialOf(state: RolloutState): string {
+  const candidate = candidateOf(state);
+  const record = candidate === null ? undefined : state.versions[candidate];
+  return `${candidate ?? ''} ${record?.state ?? ''} ${record?.since ?? ''}`;
+}
+
 /** Makes the guardrail of a process; it judges by the requests that this process has seen. */
 export function createGuardrail({ rollout, settings, telemetry, log, now }: GuardrailOptions): Guardrail {
   let windows = new Map<string, SlidingWindow>();
@@ -69,7 +76,7 @@ export function createGuardrail({ rollout, settings, telemetry, log, now }: Guar
   /** The version that was taken out here, and why, until the shared state says so. */
   let tripped: { readonly version: string; readonly reason: string } | undefined;
   /** Which trial the figures are of: another version, or the same one at a new try, begins anew. */
-  let trial = '';
+  let trial = trialOf(rollout.replica.state);
 
   const windowOf = (version: string): SlidingWindow => {
     const known = windows.get(version);
@@ -83,7 +90,7 @@ export function createGuardrail({ rollout, settings, telemetry, log, now }: Guar
     const { state } = rollout.replica;
     const candidate = candidateOf(state);
     const record = candidate === null ? undefined : state.versions[candidate];
-    const current = `${candidate ?? ''} ${record?.state ?? ''} ${record?.since ?? ''}`;
+    const current = trialOf(state);
     if (current !== trial) {
       trial = current;
       windows = new Map();
