@@ -204,6 +204,14 @@ export const rolloutSchema = z
           .describe(
             'Most frequent query texts that are embedded before a version takes traffic; 0 for none.',
           ),
+        tenantHeader: z
+          .string()
+          .min(1)
+          .nullable()
+          .default(null)
+          .describe(
+            'Header that names the tenant of a request: then the texts of each are counted by themselves, and warmed in turn, so that a large tenant leaves room for others. By default nobody is told apart.',
+          ),
         hashed: z
           .boolean()
           .default(false)

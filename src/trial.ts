@@ -61,16 +61,16 @@ export function openTrial(options: TrialOptions): Trial {
     guardrail.note(version, outcome);
   const search: Pages<SearchRequest> = watched(options.search, {
     note,
-    onAnswer: (request, page) => {
+    onAnswer: (request, page, { models }) => {
       shadow.offer(request, page);
-      if (page.model.version.state === 'stable') warmUp.note(request.query);
+      if (page.model.version.state === 'stable') warmUp.note(request.query, models.tenant);
     },
   });
   return {
     search,
     recommend: watched(options.recommend, { note }),
-    modelsFor: (subject) =>
-      modelsOf(
+    modelsFor: (subject) => ({
+      ...modelsOf(
         registry,
         () => {
           const { state } = replica;
@@ -80,6 +80,8 @@ export function openTrial(options: TrialOptions): Trial {
         },
         (version) => note(version, { failed: true, empty: false, ms: null }),
       ),
+      tenant: subject.tenant,
+    }),
     close: () => {
       guardrail.close();
       warmUp.close();

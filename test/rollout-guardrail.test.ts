@@ -6,16 +6,13 @@ import { KindredError, badInput } from '../src/errors.js';
 import type { ServedModel } from '../src/models/model-version.js';
 import { breach, createGuardrail } from '../src/rollout/guardrail.js';
 import { createShadow } from '../src/rollout/shadow.js';
-import { createSketch } from '../src/rollout/sketch.js';
 import { type RequestOutcome, createSlidingWindow } from '../src/rollout/sliding-window.js';
 import { modelsOf } from '../src/rollout/traffic.js';
-import { createWarmUp } from '../src/rollout/warm-up.js';
 import { watched } from '../src/rollout/watched.js';
 import type { ResultPage } from '../src/search/paging.js';
 import type { Retrieval } from '../src/search/retrieval.js';
 import type { SearchRequest } from '../src/search/search.js';
 import { noTelemetry } from '../src/telemetry.js';
-import { createFakeEmbedder } from './fake-embedder.js';
 import { type RolloutHarness, actor, createRolloutHarness } from './rollout-harness.js';
 
 const { rollout: settings } = loadConfig({ env: {}, flags: {} });
@@ -321,100 +318,5 @@ describe('a shadow', () => {
     await expect.poll(() => asked).toBe(1);
     expect(compared).toEqual([]);
     expect(shadow.figures()).toBeUndefined();
-  });
-});
-
-describe('a space-saving sketch', () => {
-  it('has every key that is frequent, no count too low, and none too high by more than its error (property)', () => {
-    const key = fc.integer({ min: 0, max: 40 }).map((index) => `q${String(Math.floor(index ** 2 / 40))}`);
-    fc.assert(
-      fc.property(fc.array(key, { maxLength: 400 }), fc.integer({ min: 1, max: 12 }), (stream, capacity) => {
-        const sketch = createSketch(capacity);
-        const exact = new Map<string, number>();
-        for (const each of stream) {
-          sketch.add(each);
-          exact.set(each, (exact.get(each) ?? 0) + 1);
-        }
-        const top = sketch.top(capacity);
-        expect(top.length).toBe(Math.min(capacity, exact.size));
-        for (const { key: each, count, error } of top) {
-          expect(count).toBeGreaterThanOrEqual(exact.get(each) ?? 0);
-          expect(count - error).toBeLessThanOrEqual(exact.get(each) ?? 0);
-          expect(error).toBeLessThanOrEqual(stream.length / capacity);
-        }
-        for (const [each, count] of exact)
-          if (count > stream.length / capacity) expect(sketch.has(each)).toBe(true);
-        expect(top.map(({ count }) => count)).toEqual(top.map(({ count }) => count).sort((a, b) => b - a));
-      }),
-    );
-  });
-});
-
-describe('warming', () => {
-  const warming = async (
-    more: Partial<typeof settings.warmUp> = {},
-    busy = (): boolean => false,
-  ): Promise<{ harness: RolloutHarness; warmUp: ReturnType<typeof createWarmUp>; texts: () => string[] }> => {
-    const embedder = createFakeEmbedder({ id: 'v2', dimension: 16 });
-    const harness = await createRolloutHarness({ embedders: { v2: embedder } });
-    const { rollout, registry } = harness;
-    const warmUp = createWarmUp({
-      ...{ replica: rollout.replica, registry, busy, log },
-      settings: { texts: 2, hashed: false, ...more },
-    });
-    const texts = (): string[] =>
-      embedder.calls.filter(({ options }) => options.purpose === 'query').flatMap((call) => [...call.texts]);
-    return { harness, warmUp, texts };
-  };
-  const toShadow = async ({ jobs, rollout, signal }: RolloutHarness): Promise<void> => {
-    await jobs.backfill('v2', { actor, signal });
-    await rollout.shadow('v2', actor);
-  };
-  const often = (warmUp: ReturnType<typeof createWarmUp>): void => {
-    for (const [text, times] of [
-      ['rare', 1],
-      ['lamp', 5],
-      ['chair', 3],
-    ] as const)
-      for (let count = 0; count < times; count += 1) warmUp.note(text);
-  };
-
-  it('embeds the most frequent queries with the version on trial, once, from its shadow on', async () => {
-    const { harness, warmUp, texts } = await warming();
-    often(warmUp);
-    await warmUp.round();
-    expect(texts()).toEqual([]);
-    await toShadow(harness);
-    await warmUp.round();
-    expect(texts()).toEqual(['lamp', 'chair']);
-    await warmUp.round();
-    expect(texts()).toEqual(['lamp', 'chair']);
-    warmUp.close();
-  });
-
-  it('waits while requests wait', async () => {
-    let busy = true;
-    const { harness, warmUp, texts } = await warming({}, () => busy);
-    often(warmUp);
-    await toShadow(harness);
-    await warmUp.round();
-    expect(texts()).toEqual([]);
-    busy = false;
-    await warmUp.round();
-    expect(texts()).toEqual(['lamp', 'chair']);
-    warmUp.close();
-  });
-
-  it('keeps no text where only hashes may be kept: a frequent one is embedded when it comes by again', async () => {
-    const { harness, warmUp, texts } = await warming({ hashed: true });
-    often(warmUp);
-    await toShadow(harness);
-    await warmUp.round();
-    expect(texts()).toEqual([]);
-    warmUp.note('lamp');
-    warmUp.note('never seen before');
-    await warmUp.round();
-    expect(texts()).toEqual(['lamp']);
-    warmUp.close();
   });
 });

@@ -13,14 +13,23 @@ export function cutId(text: string): string {
 /** Whose request it is, by the headers that the config names. */
 export function readSubject(
   headers: IncomingHttpHeaders,
-  { overrideHeader, stickyHeaders }: Pick<Config['rollout'], 'overrideHeader' | 'stickyHeaders'>,
+  {
+    overrideHeader,
+    stickyHeaders,
+    warmUp: { tenantHeader },
+  }: Pick<Config['rollout'], 'overrideHeader' | 'stickyHeaders' | 'warmUp'>,
 ): TrafficSubject {
   const valueOf = (name: string): string | undefined => {
     const value = headers[name.toLowerCase()];
     return typeof value === 'string' && value !== '' ? cutId(value) : undefined;
   };
   const override = overrideHeader === null ? undefined : valueOf(overrideHeader);
+  const tenant = tenantHeader === null ? undefined : valueOf(tenantHeader);
   let id: string | undefined;
   for (const name of stickyHeaders) id ??= valueOf(name);
-  return { ...(override !== undefined && { override }), ...(id !== undefined && { id }) };
+  return {
+    ...(override !== undefined && { override }),
+    ...(id !== undefined && { id }),
+    ...(tenant !== undefined && { tenant }),
+  };
 }

@@ -137,7 +137,7 @@ interface Page {
   readonly files: readonly StoredFile[];
 }
 
-/** The client takes half a second to load, which only those wait for who have a bucket. */
+/** The client takes 0.2 s to load, which only those wait for who have a bucket. */
 async function connect({
   endpoint,
   region,

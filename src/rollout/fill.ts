@@ -85,7 +85,7 @@ export async function fill(request: FillRequest, options: FillOptions): Promise<
 /** The embedder for a version's items, and how many texts it may have at once. */
 async function embedderOf(
   { embedder, ...model }: ServedModel,
-  { aside, settings, maxTexts }: FillOptions,
+  { aside, maxTexts }: FillOptions,
 ): Promise<ItemEmbedder> {
   const own = await aside?.({ embedder, ...model });
   if (own === undefined) return { embedder, maxTexts, close: () => Promise.resolve() };

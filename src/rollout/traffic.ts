@@ -8,6 +8,8 @@ export interface TrafficSubject {
   readonly override?: string;
   /** The user or session: the same one gets the same version. */
   readonly id?: string;
+  /** Whose texts are warmed beside those of others; no traffic goes by it. */
+  readonly tenant?: string;
 }
 
 /** Who gets the version on trial before it has a share. */
@@ -58,6 +60,8 @@ export interface RequestModels extends Pick<ModelRegistry, 'resolve' | 'versions
   fallBack(): boolean;
   /** The versions that have answered so far. */
   used(): readonly ModelVersion[];
+  /** The tenant of the request, where tenants are told apart. */
+  readonly tenant?: string;
 }
 
 /**

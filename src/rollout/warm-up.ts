@@ -3,16 +3,14 @@ import { sha256 } from '../catalogue/hash.js';
 import type { Config } from '../config.js';
 import { KindredError } from '../errors.js';
 import type { ModelRegistry } from '../models/model-version.js';
+import { createFrequent } from './frequent.js';
 import type { Replica } from './replica.js';
-import { createSketch } from './sketch.js';
 import { candidateOf } from './state.js';
 
 /** How often what came since is warmed, in ms. */
 const ROUND_MS = 5_000;
 /** Texts embedded at once: few, so that no request waits for long behind them. */
 const CHUNK = 8;
-/** Counters for each text that is wanted: with few, rare texts would push one another out. */
-const SPARE = 4;
 
 export interface WarmUpOptions {
   readonly replica: Replica;
@@ -25,8 +23,8 @@ export interface WarmUpOptions {
 
 /** Fills the cache of a version on trial with what people ask most, before it answers anybody. */
 export interface WarmUp {
-  /** Counts a query, normalised as the cache has it. */
-  note(query: string): void;
+  /** Counts a query, normalised as the cache has it, and who asked it where tenants are told apart. */
+  note(query: string, tenant?: string): void;
   /** Embeds what is frequent and not warmed yet; for tests, which don't wait. */
   round(): Promise<void>;
   close(): void;
@@ -37,7 +35,7 @@ export interface WarmUp {
  * one that is frequent by its hash is embedded when it comes by again.
  */
 export function createWarmUp({ replica, registry, settings, busy, log }: WarmUpOptions): WarmUp {
-  const sketch = createSketch(Math.max(1, settings.texts * SPARE));
+  const frequent = createFrequent(settings.texts, { perTenant: settings.tenantHeader !== null });
   /** Keys that the version on trial has by now, and texts that are due. */
   let warmed = new Set<string>();
   let version = '';
@@ -55,8 +53,7 @@ export function createWarmUp({ replica, registry, settings, busy, log }: WarmUpO
     }
     const model = registry.served().find((each) => each.version.id === candidate);
     if (model === undefined) return;
-    if (!settings.hashed)
-      for (const { key } of sketch.top(settings.texts)) if (!warmed.has(key)) due.set(key, key);
+    if (!settings.hashed) for (const key of frequent.top()) if (!warmed.has(key)) due.set(key, key);
     const before = warmed.size;
     while (due.size > 0 && !busy()) {
       const chunk = [...due].slice(0, CHUNK);
@@ -85,12 +82,12 @@ export function createWarmUp({ replica, registry, settings, busy, log }: WarmUpO
   const timer = setInterval(() => void round(), ROUND_MS);
   timer.unref();
   return {
-    note: (query) => {
+    note: (query, tenant) => {
       if (settings.texts === 0) return;
       const key = keyOf(query);
-      if (settings.hashed && sketch.has(key) && !warmed.has(key) && due.size < settings.texts)
+      if (settings.hashed && frequent.has(key, tenant) && !warmed.has(key) && due.size < settings.texts)
         due.set(key, query);
-      sketch.add(key);
+      frequent.add(key, tenant);
     },
     round,
     close: () => clearInterval(timer),

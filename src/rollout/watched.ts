@@ -12,7 +12,7 @@ export interface Watcher<Request extends PageRequest> {
   /** Told how a version did. */
   readonly note: (version: string, outcome: RequestOutcome) => void;
   /** Told of each answer that was looked for anew. */
-  readonly onAnswer?: (request: Request, page: ResultPage) => void;
+  readonly onAnswer?: (request: Request, page: ResultPage, retrieval: Retrieval) => void;
 }
 
 /**
@@ -33,7 +33,7 @@ export function watched<Request extends PageRequest>(
         // What was cached tells nothing about a version but how popular it is.
         ms: page.fresh ? performance.now() - started : null,
       });
-      if (page.fresh) onAnswer?.(request, page);
+      if (page.fresh) onAnswer?.(request, page, retrieval);
       return page;
     } catch (error) {
       const version = retrieval.models.chosen();

@@ -18,7 +18,7 @@ export interface Retrieval {
   /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
   /** The versions, as this request has them: what it does not name is chosen once. */
-  readonly models: Pick<RequestModels, 'resolve' | 'versions' | 'chosen' | 'fallBack'>;
+  readonly models: Pick<RequestModels, 'resolve' | 'versions' | 'chosen' | 'fallBack' | 'tenant'>;
   readonly embedding: {
     /** Embeds a text; a text that can't be embedded is answered with its error. */
     load(model: ServedModel, text: string, purpose: EmbedPurpose): Promise<EmbedOutcome>;
