@@ -117,7 +117,7 @@ export const rolloutSchema = z
         maxShare: share
           .default(0.25)
           .describe(
-            'Share of its time that a backfill may be at work in a gateway; the rest it leaves to requests.',
+            'Share of its time that a backfill may be at work in a gateway, and as a command while other processes use a fifth of the cores or more; the rest it leaves to them.',
           ),
       })
       .prefault({}),

@@ -22,6 +22,7 @@ import { createRegistry } from './models/registry.js';
 import { createBackground } from './rollout/background.js';
 import { type Jobs, createJobs } from './rollout/jobs.js';
 import { checkCanaries, openRolloutReplica } from './rollout/open.js';
+import { createLoadMeter } from './rollout/other-load.js';
 import type { Replica } from './rollout/replica.js';
 import { type Rollout, createRollout } from './rollout/rollout.js';
 import { candidateOf, stableOf } from './rollout/state.js';
@@ -152,8 +153,8 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
         : Promise.resolve(undefined);
     },
     busy: isBusy(loaded, config),
-    // A command has no requests beside it.
-    maxShare: serves ? maxShare : 1,
+    share: serves ? () => maxShare : shareBesideOthers(maxShare),
+    // A command has no requests of its own.
     maxTexts: serves ? maxTexts : COMMAND_TEXTS,
   });
   return {
@@ -214,6 +215,15 @@ async function pointAliases(
     await pointAlias(version.id, collection.spec.name, needs).catch((error: unknown) => {
       log.warn({ version: version.id, err: error }, 'no alias points to the collection of this version');
     });
+}
+
+/** Share of the machine's CPU time above which other processes count as busy. */
+const BUSY_SHARE = 0.2;
+
+/** All of the time for a command that has the machine for itself, `maxShare` beside others, which may be gateways. */
+function shareBesideOthers(maxShare: number): () => number {
+  const others = createLoadMeter();
+  return () => (others() > BUSY_SHARE ? maxShare : 1);
 }
 
 /** What every search over a domain goes through. */

@@ -200,7 +200,6 @@ describe.skipIf(skip !== undefined)(
         },
         { KINDRED_ADMIN_TOKEN: token },
       );
-      onTestFinished(() => server.stop());
       const ask = async (query: string): Promise<string> => {
         const response = await fetch(`${server.url}/graphql`, {
           method: 'POST',
@@ -209,14 +208,18 @@ describe.skipIf(skip !== undefined)(
         });
         return response.text();
       };
-      await store.putFolder(V1, 'shop/fresh');
-      await expect
-        .poll(() => ask('{ models { id state health } }'), { timeout: 60_000 })
-        .toContain('{"id":"fresh","state":"ADDED","health":"READY"}');
-      await ask('mutation { backfillModel(id: "fresh") { id } }');
-      await expect
-        .poll(() => ask('{ models { id verified { rows } } }'), { timeout: 60_000 })
-        .toContain('{"id":"fresh","verified":{"rows":420}}');
+      try {
+        await store.putFolder(V1, 'shop/fresh');
+        await expect
+          .poll(() => ask('{ models { id state health } }'), { timeout: 60_000 })
+          .toContain('{"id":"fresh","state":"ADDED","health":"READY"}');
+        await ask('mutation { backfillModel(id: "fresh") { id } }');
+        await expect
+          .poll(() => ask('{ models { id verified { rows } } }'), { timeout: 60_000 })
+          .toContain('{"id":"fresh","verified":{"rows":420}}');
+      } finally {
+        await server.stop();
+      }
     });
   },
 );

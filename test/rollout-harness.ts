@@ -126,7 +126,7 @@ export async function createRolloutHarness({
   const jobs = createJobs({
     ...{ rollout, registry: made, config },
     check: load,
-    maxShare: config.rollout.backfill.maxShare,
+    share: () => config.rollout.backfill.maxShare,
     maxTexts: 64,
   });
   const collection = (id: string): Collection => {

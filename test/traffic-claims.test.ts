@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { type Server, createServer } from 'node:http';
 import { type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { type CryptoKey, type JWK, SignJWT, exportJWK, exportSPKI, generateKeyPa
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { loadConfig } from '../src/config.js';
 import { type ClaimReader, createClaimReader } from '../src/http/claims.js';
+import { packageRoot } from '../src/package-root.js';
 import { type RunningServer, startServer } from './server-process.js';
 
 interface Signer {
@@ -141,8 +142,11 @@ describe('a gateway that reads tokens', () => {
   beforeAll(async () => {
     folder = mkdtempSync(join(tmpdir(), 'kindred-claims-'));
     writeFileSync(join(folder, 'keys.json'), JSON.stringify({ keys: [signer.jwk] }));
+    for (const id of ['v1', 'v2'])
+      cpSync(packageRoot('deploy/models/v1'), join(folder, 'models', id), { recursive: true });
     server = await startServer({
       ...{ data: join(folder, 'data'), 'store.adapter': 'memory', 'embedding.threads': '1' },
+      'models.folder': join(folder, 'models'),
       'rollout.claims.jwks': pathToFileURL(join(folder, 'keys.json')).href,
     });
   });

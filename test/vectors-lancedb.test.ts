@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -113,6 +113,19 @@ describe('LanceDB', () => {
       expect(await collection.count()).toBe(6);
     }
   });
+
+  it.each([['data'], ['_versions']])(
+    'X13: makes anew what a process had only begun to make when it was killed (its folder has %s)',
+    async (part) => {
+      const at = join(folder, `begun-${part}`);
+      mkdirSync(join(at, 'Shared.lance', part), { recursive: true });
+      if (part === 'data') writeFileSync(join(at, 'Shared.lance/data/half.lance'), 'half');
+      const collection = await open(at).open(spec);
+      await collection.upsert([record('a')]);
+      const again = await open(at).open(spec);
+      expect(await again.count()).toBe(1);
+    },
+  );
 
   it('finds rows that came after the index was built, and forgets none when it is built anew', async () => {
     const collection = await open(join(folder, 'grow')).open(spec);

@@ -3,7 +3,7 @@ import { createBulkEmbedder } from '../catalogue/bulk-embed.js';
 import { type Catalogue, requiredFields } from '../catalogue/catalogue.js';
 import { createLedger } from '../catalogue/ledger.js';
 import { BULK_RETRY, withRetry } from '../catalogue/retry.js';
-import type { Embedder } from '../embedding/embedder.js';
+import type { EmbedOutcome, Embedder } from '../embedding/embedder.js';
 import { KindredError, throwIfAborted } from '../errors.js';
 import type { Collection, VectorRecord } from '../vectors/store.js';
 import { type Expected, expectedOf } from './expected.js';
@@ -15,6 +15,8 @@ const CHASES = 5;
 const YIELD_MS = 20;
 /** Time after which an item that came to both sides at once is seen in the source, in ms: above `store.refreshMs`. */
 const SETTLE_MS = 1_500;
+/** Texts between two rests: what is embedded slows down what runs beside it, even at the least priority. */
+const PIECE_TEXTS = 16;
 /** Longest pause between two pieces of work, in ms. */
 const MAX_REST_MS = 5_000;
 /** Estimated tokens that wait at the embedder at once. */
@@ -49,8 +51,8 @@ export interface BackfillOptions {
   readonly batchSize: number;
   /** Texts that are at the embedder at once: a request that comes behind them waits for them. */
   readonly maxTexts: number;
-  /** Share of its time that it may be at work; 1 for all of it. */
-  readonly maxShare: number;
+  /** Share of its time that it may be at work now; 1 for all of it. */
+  readonly share: () => number;
   /** Whether requests wait for what it uses: then it pauses. */
   readonly busy?: () => boolean;
   readonly signal: AbortSignal;
@@ -66,7 +68,7 @@ export async function backfill(options: BackfillOptions): Promise<BackfillSummar
   const { catalogue, source, target, embedder, shard, batchSize, signal, onProgress } = options;
   const again = <T>(work: () => Promise<T>): Promise<T> => withRetry(BULK_RETRY, signal, work);
   const pace = createPace(options);
-  const bulk = createBulkEmbedder(paced(embedder, pace), {
+  const bulk = createBulkEmbedder(paced(embedder, pace, options.share), {
     ...{ maxTexts: options.maxTexts, maxTokens: MAX_WAITING_TOKENS },
     ...{ retry: BULK_RETRY, giveUp: signal },
   });
@@ -180,8 +182,7 @@ interface Pace {
   work<T>(piece: () => Promise<T>): Promise<T>;
 }
 
-function createPace({ maxShare, signal }: BackfillOptions): Pace {
-  const share = Math.max(0.01, maxShare);
+function createPace({ share: shareNow, signal }: BackfillOptions): Pace {
   /** Time that pieces of work took, rests included, in ms. */
   let accounted = 0;
   return {
@@ -190,6 +191,7 @@ function createPace({ maxShare, signal }: BackfillOptions): Pace {
       const result = await piece();
       const within = accounted - before;
       const worked = Math.max(0, performance.now() - began - within);
+      const share = Math.max(0.01, shareNow());
       const ms = Math.min(MAX_REST_MS, (worked * (1 - share)) / share);
       if (ms >= 1)
         await sleep(ms, undefined, { signal }).catch(() => {
@@ -201,7 +203,17 @@ function createPace({ maxShare, signal }: BackfillOptions): Pace {
   };
 }
 
-/** An embedder whose calls keep the pace. */
-function paced(embedder: Embedder, pace: Pace): Embedder {
-  return { ...embedder, embed: (texts, options) => pace.work(() => embedder.embed(texts, options)) };
+/** An embedder that keeps the pace: where there is to be rest, calls are cut into small pieces. */
+function paced(embedder: Embedder, pace: Pace, share: () => number): Embedder {
+  return {
+    ...embedder,
+    embed: async (texts, options) => {
+      const outcomes: EmbedOutcome[] = [];
+      while (outcomes.length < texts.length) {
+        const piece = texts.slice(outcomes.length, share() < 1 ? outcomes.length + PIECE_TEXTS : undefined);
+        outcomes.push(...(await pace.work(() => embedder.embed(piece, options))));
+      }
+      return outcomes;
+    },
+  };
 }

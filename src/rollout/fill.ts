@@ -20,8 +20,9 @@ export interface FillOptions {
   readonly aside?: (model: ServedModel) => Promise<Embedder | undefined>;
   /** Whether requests wait for what a backfill uses. */
   readonly busy?: () => boolean;
-  /** Share of its time that a backfill may be at work, 0 to 1, and texts that it has at the embedder at once where it shares it. */
-  readonly maxShare: number;
+  /** Share of its time that a backfill may be at work now, 0 to 1. */
+  readonly share: () => number;
+  /** Texts that it has at the embedder at once, where it shares that with requests. */
   readonly maxTexts: number;
 }
 
@@ -36,9 +37,6 @@ export interface FillRequest {
   readonly compare: () => Promise<Comparison>;
 }
 
-/** Texts at once in a worker of its own: no request waits behind them, but they slow down what runs beside them. */
-const OWN_TEXTS = 16;
-
 /** What embeds the items of a backfill. */
 interface ItemEmbedder extends Pick<BackfillOptions, 'embedder' | 'maxTexts'> {
   readonly close: () => Promise<void>;
@@ -49,14 +47,14 @@ interface ItemEmbedder extends Pick<BackfillOptions, 'embedder' | 'maxTexts'> {
  * state. Rejects with what model, stores and state reject with after retries, and when the source changes faster than it is followed.
  */
 export async function fill(request: FillRequest, options: FillOptions): Promise<BackfillSummary> {
-  const { rollout, settings, busy, maxShare } = options;
+  const { rollout, settings, busy, share } = options;
   const { from, to, shard, signal, onProgress, compare } = request;
   const { id } = to.version;
   const note = createNotes(rollout, id, shardName(shard));
   const { close, ...items } = await embedderOf(to, options);
   const once = (): Promise<BackfillSummary> =>
     backfill({
-      ...{ ...items, ...settings, catalogue: to.catalogue, shard, maxShare, signal },
+      ...{ ...items, batchSize: settings.batchSize, catalogue: to.catalogue, shard, share, signal },
       ...(busy !== undefined && { busy }),
       source: from.collection,
       target: to.collection,
@@ -85,12 +83,13 @@ export async function fill(request: FillRequest, options: FillOptions): Promise<
 /** The embedder for a version's items, and how many texts it may have at once. */
 async function embedderOf(
   { embedder, ...model }: ServedModel,
-  { aside, maxTexts }: FillOptions,
+  { aside, settings, maxTexts }: FillOptions,
 ): Promise<ItemEmbedder> {
   const own = await aside?.({ embedder, ...model });
   if (own === undefined) return { embedder, maxTexts, close: () => Promise.resolve() };
   const close = (): Promise<void> => own.close();
-  if (own.model.digest === embedder.model.digest) return { embedder: own, maxTexts: OWN_TEXTS, close };
+  if (own.model.digest === embedder.model.digest)
+    return { embedder: own, maxTexts: settings.batchSize, close };
   await close();
   const { id } = model.version;
   throw new KindredError(

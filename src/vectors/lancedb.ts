@@ -1,4 +1,4 @@
-import { mkdir, rm, stat } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Connection, Table } from '@lancedb/lancedb';
@@ -117,7 +117,7 @@ async function openOrCreate(
   const patience = performance.now() + CREATING_PATIENCE_MS;
   for (;;) {
     const since = await heldSince(held);
-    if (since === undefined && (await tableNames(db)).includes(name)) {
+    if (since === undefined && (await tableNames(db)).includes(name) && (await isWhole(folder, name))) {
       try {
         return await db.openTable(name);
       } catch (error) {
@@ -140,11 +140,21 @@ async function openOrCreate(
     try {
       // Another process may have made it since it was looked for.
       const known = (await tableNames(db)).includes(name);
-      return await (known ? db.openTable(name) : db.createEmptyTable(name, schema, { mode: 'create' }));
+      if (known && (await isWhole(folder, name))) return await db.openTable(name);
+      // Whoever began it has died: nobody makes one without holding this.
+      return await db.createEmptyTable(name, schema, { mode: known ? 'overwrite' : 'create' });
     } finally {
       await rm(held, { recursive: true, force: true });
     }
   }
+}
+
+/** Whether a table has a version, without which nothing in its folder can be read. */
+async function isWhole(folder: string, name: string): Promise<boolean> {
+  return readdir(join(folder, `${name}.lance`, '_versions')).then(
+    (versions) => versions.length > 0,
+    () => false,
+  );
 }
 
 /** When a folder was made, in ms of the clock; undefined when it is not there. */
