@@ -16,7 +16,7 @@ const YIELD_MS = 20;
 /** Time after which an item that came to both sides at once is seen in the source, in ms: above `store.refreshMs`. */
 const SETTLE_MS = 1_500;
 /** Texts between two rests: what is embedded slows down what runs beside it, even at the least priority. */
-const PIECE_TEXTS = 16;
+const PIECE_TEXTS = 4;
 /** Longest pause between two pieces of work, in ms. */
 const MAX_REST_MS = 5_000;
 /** Estimated tokens that wait at the embedder at once. */
