@@ -2,6 +2,8 @@ import { GraphQLFloat, type GraphQLResolveInfo } from 'graphql';
 import { Arg, Args, type ClassType, Ctx, Info, Query, Resolver } from 'type-graphql';
 import { ExampleInput, RECOMMEND_STRATEGY } from '../schema/example.js';
 import type { ConnectionSource, PageArguments } from '../schema/page.js';
+import { badInput } from '../src/errors.js';
+import type { TrafficSubject } from '../src/rollout/traffic.js';
 import { readPassport } from '../src/search/passport.js';
 import type { Example } from '../src/search/recommend.js';
 import type { RecommendStrategy } from '../src/search/strategies.js';
@@ -44,6 +46,9 @@ export function createRecommendResolver({ connection, pageArguments, readFilter 
     ): Promise<ConnectionSource> {
       const items = selectsItems(info);
       const [likes, dislikes] = [like.map(toExample), dislike.map(toExample)];
+      const examples = [...likes, ...dislikes];
+      if (!context.limits.bareVectors && examples.some(isBare))
+        throw badInput('expected a vector with its passport (embedding), but got one without', 'PASSPORT');
       const page = await context.recommend.page(
         {
           like: likes,
@@ -54,7 +59,7 @@ export function createRecommendResolver({ connection, pageArguments, readFilter 
           first,
           after,
           modelVersion:
-            modelVersion ?? (typeof after === 'string' ? null : versionOf([...likes, ...dislikes])),
+            modelVersion ?? (typeof after === 'string' ? null : versionOf(examples, context.subject)),
           items,
         },
         context.loaders,
@@ -65,11 +70,16 @@ export function createRecommendResolver({ connection, pageArguments, readFilter 
   return RecommendResolver;
 }
 
-/** The version whose vectors are among the examples: traffic may not choose another. */
-function versionOf(examples: readonly Example[]): string | null {
+/** The version whose vectors are among the examples: traffic may not choose another. One that does not say so is taken for the stable one's. */
+function versionOf(examples: readonly Example[], { override }: TrafficSubject): string | null {
   for (const example of examples)
     if (example.kind === 'vector' && example.passport !== undefined) return example.passport.version;
-  return null;
+  return override === undefined && examples.some(isBare) ? 'stable' : null;
+}
+
+/** Whether nothing tells which model made an example. */
+function isBare(example: Example): boolean {
+  return example.kind === 'vector' && example.passport === undefined;
 }
 
 /** GraphQL has made sure that exactly one field is there (`@oneOf`). */

@@ -62,7 +62,7 @@ export class ExampleInput {
   @Field(() => GraphQLVector, {
     nullable: true,
     description:
-      'A vector of the model version that answers, which has to be asked for by name: see `embedding`. Its length makes no difference.',
+      'A vector of the model version that answers, which has to be asked for by name; else the stable one answers. `embedding` says by itself. Its length makes no difference.',
   })
   vector?: Float32Array | null;
 

@@ -114,6 +114,12 @@ export const configSchema = z.strictObject({
         .default(256)
         .describe('Inputs of one REST request (`/embed/{version}`, `/v1/embeddings`).'),
       examples: count.default(32).describe('Examples of one `recommend` field, likes and dislikes together.'),
+      bareVectors: z
+        .boolean()
+        .default(true)
+        .describe(
+          'Whether `recommend` takes a `vector` that does not say which model made it. Its length is all that can be checked, and without a `modelVersion` the stable version answers; false asks for `embedding`, a vector with its passport.',
+        ),
       filterValues: count.default(1_000).describe('Values in all `in` lists of a filter.'),
       filterDepth: count.default(8).describe('Nesting of `and`, `or` and `not` in a filter.'),
       textBytes: count

@@ -93,3 +93,28 @@ describe('recommend by an embedding', () => {
     });
   });
 });
+
+describe('recommend by a vector that does not say which model made it', () => {
+  const versionFor = async (
+    options: Parameters<typeof createHarness>[0],
+    length: number,
+  ): Promise<unknown> => {
+    const harness = await createHarness(options);
+    const like = [{ vector: vectorToBase64(new Float32Array(length).fill(1)) }];
+    const result = await harness.run(RECOMMEND, { like });
+    if (result.errors !== undefined) return faultOf(result);
+    return (result.data?.recommend as { modelVersion: unknown }).modelVersion;
+  };
+
+  it('is answered by the stable version, and by none that traffic draws: it would compare what can not be compared', async () => {
+    expect(await versionFor({ choice: { version: 'v1', named: false } }, 16)).toEqual({ id: 'v2' });
+    expect(await versionFor({ choice: { version: 'v1', named: true } }, 8)).toEqual({ id: 'v1' });
+  });
+
+  it('is refused before the store is asked where only vectors with passports are taken', async () => {
+    expect(await versionFor({ flags: { 'limits.bareVectors': 'false' } }, 16)).toEqual({
+      code: 'BAD_USER_INPUT',
+      reason: 'PASSPORT',
+    });
+  });
+});

@@ -11,7 +11,7 @@ import type { Item } from '../src/catalogue/item.js';
 import { type Config, loadConfig } from '../src/config.js';
 import type { ModelRegistry } from '../src/models/model-version.js';
 import { createRegistry } from '../src/models/registry.js';
-import { modelsOf } from '../src/rollout/traffic.js';
+import { type Choice, modelsOf } from '../src/rollout/traffic.js';
 import { createPaging } from '../src/search/paging.js';
 import { createRecommend } from '../src/search/recommend.js';
 import { createSearch } from '../src/search/search.js';
@@ -112,6 +112,8 @@ export interface HarnessOptions {
   readonly store?: VectorStore;
   /** The error of a text, if it should have one. */
   readonly failing?: (text: string) => KindredError | undefined;
+  /** What the traffic policy chooses for requests that name no version; by default the stable one. */
+  readonly choice?: Choice;
 }
 
 /** A gateway without HTTP over fake models `v1` (8 dimensions) and `v2` (16, stable), filled with `items`. */
@@ -120,6 +122,7 @@ export async function createHarness({
   flags = {},
   store = createMemoryStore(),
   failing = () => undefined,
+  choice = { version: 'stable', named: false },
 }: HarnessOptions = {}): Promise<Harness> {
   const config = loadConfig({ env: {}, flags });
   const calls: StoreCall[] = [];
@@ -148,7 +151,7 @@ export async function createHarness({
   const images = createImageReader({ limits: config.images });
   const makeContext = (signal = new AbortController().signal): RequestContext => {
     const deadline = performance.now() + 60_000;
-    const models = modelsOf(registry, () => ({ version: 'stable', named: false }));
+    const models = modelsOf(registry, () => choice);
     const loaders = createLoaders({
       models,
       images,
@@ -158,7 +161,8 @@ export async function createHarness({
       deadline,
     });
     return {
-      ...{ requestId: 'test', subject: {}, admin: 'none' as const },
+      ...{ requestId: 'test', admin: 'none' as const },
+      subject: choice.named ? { override: choice.version } : {},
       signal,
       deadline,
       loaders,
