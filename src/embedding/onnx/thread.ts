@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Worker } from 'node:worker_threads';
 import type { Reply, Request, WorkerData } from './messages.js';
 
@@ -21,8 +22,9 @@ export interface ThreadOptions extends WorkerData {
   readonly heapMb: number;
 }
 
-/** How long a thread that is asked to close may take, in ms, before it is ended. */
+/** How long a thread that is asked to close may take, in ms, before it is ended; and how long one that has not begun to answer may take to. */
 const CLOSE_MS = 2_000;
+const BEGIN_MS = 10_000;
 
 /** Starts a thread. `onGone` runs once, when the thread has ended for whatever reason. */
 export function startThread(
@@ -38,15 +40,20 @@ export function startThread(
   });
   let pending: { resolve: (reply: Reply) => void; reject: (error: Error) => void } | undefined;
   let ended: string | undefined;
+  /** Resolves once it answers for the first time, or ends. */
+  let begun: (value: true) => void = () => undefined;
+  const beginning = new Promise<true>((resolve) => (begun = resolve));
 
   const end = (reason: string): void => {
     if (ended !== undefined) return;
     ended = reason;
+    begun(true);
     pending?.reject(new ThreadGone(reason));
     pending = undefined;
     onGone(reason);
   };
   worker.on('message', (reply: Reply) => {
+    begun(true);
     if (reply.type === 'lost') {
       end(reply.reason);
       void worker.terminate();
@@ -92,6 +99,8 @@ export function startThread(
   return {
     send,
     close: async () => {
+      // Ended while it loads the native runtime, it could take the process with it.
+      await Promise.race([beginning, sleep(BEGIN_MS, true, { ref: false })]);
       // A thread that is gone, or too slow to close, is ended all the same.
       if (!pending) await send({ type: 'close' }, CLOSE_MS).catch(() => undefined);
       end('it was closed');
