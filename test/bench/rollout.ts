@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { packageRoot } from '../../src/package-root.js';
 import { quantile } from '../../src/rollout/statistics.js';
@@ -23,6 +24,8 @@ export async function benchRollout(): Promise<void> {
   });
   try {
     await addShuffledModel(cluster.models, 'v3');
+    // The same model again, for the other way to backfill: what it costs then compares.
+    cpSync(packageRoot('deploy/models/v2'), join(cluster.models, 'w2'), { recursive: true });
     const load = startLoad(cluster, USERS, PAUSE_MS);
     await story(cluster, load);
     await load.stop();
@@ -84,7 +87,7 @@ async function story(cluster: Cluster, load: Load): Promise<void> {
   };
 
   // A version is loaded, and its batches measured, when it comes up; that is no part of its backfill.
-  for (const id of ['v2', 'v3']) await cluster.admin(`mutation { verifyModel(id: "${id}") { id } }`);
+  for (const id of ['v2', 'w2', 'v3']) await cluster.admin(`mutation { verifyModel(id: "${id}") { id } }`);
   await sleep(5_000);
   await load.more(200);
   await cost('with a backfill in a gateway', async () => {
@@ -95,11 +98,12 @@ async function story(cluster: Cluster, load: Load): Promise<void> {
   await cluster.admin('mutation { retireModel(id: "v2") { id } }');
   await cost('with a backfill of its own process', () =>
     runCli([
-      ...['models', 'backfill', 'v3'],
+      ...['models', 'backfill', 'w2'],
       ...Object.entries(cluster.flags).flatMap(([key, value]) => ['--set', `${key}=${value}`]),
     ]),
   );
-  await cluster.admin('mutation { abandonModel(id: "v3") { id } }');
+  await cluster.admin('mutation { abandonModel(id: "w2") { id } }');
+  await cluster.admin('mutation { retireModel(id: "w2") { id } }');
 
   await cluster.admin('mutation { backfillModel(id: "v2") { id } }');
   await verified('v2');
