@@ -15,14 +15,14 @@ import { createOnnxPool } from './embedding/onnx/pool.js';
 import { createApqStore } from './http/apq.js';
 import type { Readiness } from './http/health.js';
 import { createLogger } from './log.js';
-import type { ModelRegistry, ServedModel } from './models/model-version.js';
+import type { ModelRegistry } from './models/model-version.js';
 import { type BundleSource, checkModel, openBundles } from './models/bundle-source.js';
 import { loadAside, loadModel } from './models/load.js';
 import { createRegistry } from './models/registry.js';
 import { createBackground } from './rollout/background.js';
 import { type Jobs, createJobs } from './rollout/jobs.js';
 import { checkCanaries, openRolloutReplica } from './rollout/open.js';
-import { createLoadMeter } from './rollout/other-load.js';
+import { shareBesideOthers } from './rollout/other-load.js';
 import type { Replica } from './rollout/replica.js';
 import { type Rollout, createRollout } from './rollout/rollout.js';
 import { candidateOf, stableOf } from './rollout/state.js';
@@ -37,6 +37,7 @@ import type { Telemetry } from './telemetry.js';
 import { coalesced } from './vectors/coalesced.js';
 import { remembered } from './vectors/remembered.js';
 import { openStore } from './open-store.js';
+import { pointAlias, pointAliases } from './role-aliases.js';
 import { openTrial } from './trial.js';
 import type { VectorStore } from './vectors/store.js';
 
@@ -188,42 +189,10 @@ function mergesSearches({ capabilities }: VectorStore, config: Config): boolean 
   return capabilities.merges && config.store.batchQueries > 1;
 }
 
-/** Points the alias of the role that a version plays, e.g. `product__stable`, to its collection: for readers of the store beside Kindred. */
-async function pointAlias(
-  id: string,
-  collection: string,
-  { catalogue, replica, store }: Pick<Domain, 'catalogue' | 'store'> & { readonly replica: Replica },
-): Promise<void> {
-  const role =
-    id === stableOf(replica.state) ? 'stable' : id === candidateOf(replica.state) ? 'candidate' : undefined;
-  if (role !== undefined)
-    await store.aliases?.point(`${catalogue.entity.toLowerCase()}__${role}`, collection);
-}
-
 /** Whether requests wait for workers, as far as what has no right to them must know. */
 function isBusy(registry: ModelRegistry, { rollout }: Config): () => boolean {
   return () =>
     registry.served().some(({ embedder }) => embedder.health().queued > rollout.backfill.maxQueueTexts);
-}
-
-/** Moves the aliases to the collections that play their parts now. */
-async function pointAliases(
-  served: readonly ServedModel[],
-  { log, ...needs }: Pick<Domain, 'catalogue' | 'store' | 'log'> & { readonly replica: Replica },
-): Promise<void> {
-  for (const { version, collection } of served)
-    await pointAlias(version.id, collection.spec.name, needs).catch((error: unknown) => {
-      log.warn({ version: version.id, err: error }, 'no alias points to the collection of this version');
-    });
-}
-
-/** Share of the machine's CPU time above which other processes count as busy. */
-const BUSY_SHARE = 0.2;
-
-/** All of the time for a command that has the machine for itself, `maxShare` beside others, which may be gateways. */
-function shareBesideOthers(maxShare: number): () => number {
-  const others = createLoadMeter();
-  return () => (others() > BUSY_SHARE ? maxShare : 1);
 }
 
 /** What every search over a domain goes through. */

@@ -115,7 +115,12 @@ describe('a store that says what no store should', () => {
 
   it('may not make this machine send its environment anywhere: a remote.json is no bundle', async () => {
     objects = { 'evil/remote.json': { size: 2, body: '{}' } };
-    await expect(fetchEvil()).rejects.toThrow('these files are missing or not whole yet: model.json');
+    const refused = 'the bundle evil in the bucket models: a remote.json has to come from models.folder';
+    await expect(fetchEvil()).rejects.toThrow(refused);
+    // Nor does one beside a bundle that is whole.
+    objects['evil/model.json'] = { size: 2, body: '{"files":{}}' };
+    await expect(fetchEvil()).rejects.toThrow(refused);
+    expect(mirrored()).toEqual([]);
   });
 });
 

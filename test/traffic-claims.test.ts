@@ -106,6 +106,13 @@ describe('what tokens say of requests', () => {
       `${encode({ alg: 'none' })}.${body}.`,
       `${encode({ alg: 'none' })}.${body}.${signature}`,
       confused,
+      // Whatever it is that a library makes of them, they are no reason to do without the tokens of others.
+      `${encode({ alg: 'ES256', kid: 'one', crit: ['odd'], odd: 1 })}.${body}.${signature}`,
+      `${encode({ alg: 'ES256', kid: 'one', b64: false, crit: ['b64'] })}.${body}.${signature}`,
+      `${encode({ alg: 'ES384', kid: 'one' })}.${body}.${signature}`,
+      `${encode({ alg: 'ES256', kid: 1 })}.${body}.${signature}`,
+      `${head}.${Buffer.from('no JSON').toString('base64url')}.${signature}`,
+      await sign(signer, { sub: 'u1', nbf: 'soon' }),
       'not.a.token',
       'admin-token-of-somebody',
       `${'x'.repeat(9_000)}.${body}.${signature}`,

@@ -37,6 +37,11 @@ export interface ClaimReaderOptions {
   readonly log: Pick<Logger, 'warn' | 'debug'>;
 }
 
+/** The keys that tokens are checked with can't be had. */
+class KeysAway extends Error {
+  override readonly name = 'KeysAway';
+}
+
 /** Makes the reader; keys are fetched with the first token. */
 export function createClaimReader({ settings, log }: ClaimReaderOptions): ClaimReader {
   const { jwks, issuer, audience, subject, version } = settings;
@@ -48,9 +53,20 @@ export function createClaimReader({ settings, log }: ClaimReaderOptions): ClaimR
     const [id, override] = [textOf(payload[subject]), textOf(payload[version])];
     return { ...(id !== undefined && { id }), ...(override !== undefined && { override }) };
   };
+  const keyOf: JWTVerifyGetKey = async (header, token) => {
+    try {
+      return await (
+        await (keys ??= openKeys(jwks))
+      )(header, token);
+    } catch (error) {
+      if (error instanceof errors.JWKSNoMatchingKey || error instanceof errors.JWKSMultipleMatchingKeys)
+        throw error;
+      throw new KeysAway(error instanceof Error ? error.message : String(error), { cause: error });
+    }
+  };
   const verified = async (token: string): Promise<TrafficSubject> => {
     try {
-      const { payload } = await jwtVerify(token, await (keys ??= openKeys(jwks)), {
+      const { payload } = await jwtVerify(token, keyOf, {
         algorithms: ALGORITHMS,
         ...(issuer !== null && { issuer }),
         ...(audience !== null && { audience }),
@@ -60,14 +76,15 @@ export function createClaimReader({ settings, log }: ClaimReaderOptions): ClaimR
       known.set(digest(token), found, { ttl: Math.max(1, Math.min(KEPT_MS, left)) });
       return found;
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
-      if (isTokensFault(error)) {
-        log.debug({ reason }, 'a token is not valid: the request counts as one without');
-        return {};
-      }
-      keys = undefined;
-      awayUntil = performance.now() + AWAY_MS;
-      log.warn({ reason }, 'the keys of rollout.claims.jwks can not be had: tokens do not count for now');
+      // Whatever else is wrong is the token's fault: no token may keep those of others from counting.
+      if (error instanceof KeysAway) {
+        keys = undefined;
+        awayUntil = performance.now() + AWAY_MS;
+        log.warn(
+          { reason: error.message },
+          'the keys of rollout.claims.jwks are away: until they are back, requests count as ones without a token',
+        );
+      } else log.debug({ err: error }, 'a token is not valid: the request counts as one without');
       return {};
     }
   };
@@ -90,21 +107,6 @@ async function openKeys(jwks: string): Promise<JWTVerifyGetKey> {
   if (url.protocol === 'file:')
     return createLocalJWKSet(JSON.parse(await readFile(url, 'utf8')) as JSONWebKeySet);
   return createRemoteJWKSet(url, { timeoutDuration: KEYS_MS });
-}
-
-/** Whether an error tells of the token, and not of the keys that it is checked with. */
-function isTokensFault(error: unknown): boolean {
-  return (
-    error instanceof errors.JWTClaimValidationFailed ||
-    error instanceof errors.JWTExpired ||
-    error instanceof errors.JWTInvalid ||
-    error instanceof errors.JWSInvalid ||
-    error instanceof errors.JWSSignatureVerificationFailed ||
-    error instanceof errors.JOSEAlgNotAllowed ||
-    error instanceof errors.JOSENotSupported ||
-    error instanceof errors.JWKSNoMatchingKey ||
-    error instanceof errors.JWKSMultipleMatchingKeys
-  );
 }
 
 /** What is kept by a token is not kept by the token itself. */

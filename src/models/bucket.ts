@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import type { S3Client } from '@aws-sdk/client-s3';
 import { z } from 'zod';
 import type { Config } from '../config.js';
+import { REMOTE_MANIFEST } from './remote.js';
 
 /** Objects of one bundle at most: a model has some ten files. */
 const MOST_OBJECTS = 1_000;
@@ -72,6 +73,9 @@ export function openBucket(config: BucketConfig): Bucket {
       if (files.length > MOST_OBJECTS)
         throw new Error(`expected at most ${String(MOST_OBJECTS)} objects, but got more`);
     }
+    // It would count before model.json, and could have the secrets of this machine's environment sent to anybody.
+    if (files.some(({ name }) => name === REMOTE_MANIFEST))
+      throw new Error(`a ${REMOTE_MANIFEST} has to come from models.folder`);
     const outside = files.find(({ name }) => !isInside(name));
     if (outside) throw new Error(`expected names of files, but got ${JSON.stringify(outside.name)}`);
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
@@ -92,7 +96,6 @@ export function openBucket(config: BucketConfig): Bucket {
   /** The files that model.json names and that are not there, or not as long as it says. */
   const incomplete = async (files: readonly StoredFile[]): Promise<string[]> => {
     const manifest = files.find(({ name }) => name === MANIFEST);
-    // A remote.json could have the secrets of this machine's environment sent to anybody.
     if (manifest === undefined) return [MANIFEST];
     const text = Buffer.concat(await (await open(manifest.key)).toArray()).toString('utf8');
     const wanted = Object.entries(filesSchema.parse(JSON.parse(text)).files);

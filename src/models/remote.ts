@@ -4,7 +4,8 @@ import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { type RemoteManifest, remoteManifestSchema } from './remote-manifest.js';
 
-const FILE = 'remote.json';
+/** The file that makes a folder one of a remote version, whatever else lies there. */
+export const REMOTE_MANIFEST = 'remote.json';
 const PROBE_NORM_TOLERANCE = 1e-3;
 const VARIABLE = /\$\{([A-Za-z_][A-Za-z0-9_]*)\}/g;
 
@@ -34,7 +35,7 @@ class RemoteError extends Error {
 
 /** Whether the folder of a version describes a remote one. */
 export function isRemote(folder: string): boolean {
-  return existsSync(join(folder, FILE));
+  return existsSync(join(folder, REMOTE_MANIFEST));
 }
 
 /** Reads remote.json in `folder`, puts the variables of `env` into its headers and reads its CA file. Throws RemoteError with every fault. */
@@ -55,16 +56,18 @@ async function readManifest(folder: string): Promise<RemoteManifest> {
   const name = basename(folder);
   let json: unknown;
   try {
-    json = JSON.parse(await readFile(join(folder, FILE), 'utf8'));
+    json = JSON.parse(await readFile(join(folder, REMOTE_MANIFEST), 'utf8'));
   } catch (error) {
-    throw new RemoteError(name, [`${FILE}: expected a file with JSON (${String(error)})`]);
+    throw new RemoteError(name, [`${REMOTE_MANIFEST}: expected a file with JSON (${String(error)})`]);
   }
   const parsed = remoteManifestSchema.safeParse(json);
   if (parsed.success) return parsed.data;
   throw new RemoteError(
     name,
     parsed.error.issues.map(({ path, message }) =>
-      path.length === 0 ? `${FILE}: ${message}` : `${FILE}: ${path.join('.')}: ${message}`,
+      path.length === 0
+        ? `${REMOTE_MANIFEST}: ${message}`
+        : `${REMOTE_MANIFEST}: ${path.join('.')}: ${message}`,
     ),
   );
 }
@@ -78,11 +81,13 @@ function fillHeaders(
     const value = template.replace(VARIABLE, (_, variable: string) => {
       const found = env[variable]?.trim() ?? '';
       if (found === '')
-        faults.push(`${FILE}: headers.${name}: expected the environment variable ${variable} to be set`);
+        faults.push(
+          `${REMOTE_MANIFEST}: headers.${name}: expected the environment variable ${variable} to be set`,
+        );
       return found;
     });
     if (/[^\t\u0020-\u007e\u0080-\u00ff]/.test(value))
-      faults.push(`${FILE}: headers.${name}: expected no line breaks or control characters`);
+      faults.push(`${REMOTE_MANIFEST}: headers.${name}: expected no line breaks or control characters`);
     return value;
   };
   return Object.fromEntries(
@@ -96,7 +101,7 @@ function decodeProbe({ dimension, probe }: RemoteManifest, faults: string[]): Fl
   Buffer.from(vector.buffer).write(probe.vector, 'base64');
   const norm = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
   if (!(Math.abs(norm - 1) <= PROBE_NORM_TOLERANCE))
-    faults.push(`${FILE}: probe.vector: expected norm 1, but got ${String(norm)}`);
+    faults.push(`${REMOTE_MANIFEST}: probe.vector: expected norm 1, but got ${String(norm)}`);
   return vector;
 }
 
@@ -109,7 +114,7 @@ async function readCa(
   try {
     return await readFile(join(folder, tls.ca), 'utf8');
   } catch {
-    faults.push(`${FILE}: tls.ca: expected a PEM file, but ${tls.ca} can't be read`);
+    faults.push(`${REMOTE_MANIFEST}: tls.ca: expected a PEM file, but ${tls.ca} can't be read`);
     return undefined;
   }
 }

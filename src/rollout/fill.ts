@@ -82,10 +82,11 @@ export async function fill(request: FillRequest, options: FillOptions): Promise<
 
 /** The embedder for a version's items, and how many texts it may have at once. */
 async function embedderOf(
-  { embedder, ...model }: ServedModel,
+  model: ServedModel,
   { aside, settings, maxTexts }: FillOptions,
 ): Promise<ItemEmbedder> {
-  const own = await aside?.({ embedder, ...model });
+  const { embedder } = model;
+  const own = await aside?.(model);
   if (own === undefined) return { embedder, maxTexts, close: () => Promise.resolve() };
   const close = (): Promise<void> => own.close();
   if (own.model.digest === embedder.model.digest)

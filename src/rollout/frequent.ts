@@ -25,8 +25,8 @@ export function createFrequent(wanted: number, { perTenant }: { readonly perTena
   return {
     add: (key, tenant) => {
       const name = nameOf(tenant);
-      const sketch = sketches.get(name) ?? createSketch(capacity);
-      sketches.set(name, sketch);
+      let sketch = sketches.get(name);
+      if (sketch === undefined) sketches.set(name, (sketch = createSketch(capacity)));
       sketch.add(key);
     },
     has: (key, tenant) => sketches.peek(nameOf(tenant))?.has(key) === true,

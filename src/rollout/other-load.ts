@@ -3,6 +3,9 @@ import { cpus } from 'node:os';
 /** Looks that are closer together than this, in ms, answer what the one before did: counters move in steps of 10 ms. */
 const LEAST_MS = 250;
 
+/** Share of the machine's CPU time above which other processes count as busy. */
+const BUSY_SHARE = 0.2;
+
 /** CPU time since some moment in the past, in ms. */
 interface CpuTimes {
   /** Of all processes of the machine, and of its cores when they were idle. */
@@ -29,6 +32,12 @@ export function createLoadMeter(
     [before, at] = [times, now()];
     return share;
   };
+}
+
+/** All of the time for a command that has the machine for itself, `maxShare` beside others, which may be gateways. */
+export function shareBesideOthers(maxShare: number): () => number {
+  const others = createLoadMeter();
+  return () => (others() > BUSY_SHARE ? maxShare : 1);
 }
 
 function readTimes(): CpuTimes {
