@@ -145,6 +145,21 @@ describe('cost', () => {
     expect(await refused(query)).toMatchObject({ reason: 'TOO_COSTLY', cost: 1 + 1_000 * (1 + 10) });
   });
 
+  it('G6: a cost that is remembered is that of the same page sizes, switches and lists alone', async () => {
+    const query =
+      'query ($n: Int!, $s: Boolean = false) { search(query: "x", first: $n) { similar(first: $n) @skip(if: $s) { id } } }';
+    const costOf = async (variables: Record<string, unknown>): Promise<unknown> =>
+      (await refused(query, { variables })).cost;
+    for (const _round of [1, 2]) {
+      expect((await server.post({ query, variables: { n: 5 } })).status).toBe(200);
+      expect(await costOf({ n: 100 })).toBe(1 + 100 * (1 + 100));
+      expect(await costOf({ n: 90 })).toBe(1 + 90 * (1 + 90));
+      expect((await server.post({ query, variables: { n: 100, s: true } })).status).not.toBe(400);
+      expect(await costOf({ n: 100, s: false })).toBe(1 + 100 * (1 + 100));
+      expect(await refused(query, { variables: { n: '100' } })).not.toHaveProperty('cost');
+    }
+  });
+
   it.each([2 ** 31, 1e9, -(2 ** 40)])('G6: first: %d is 400', async (first) => {
     expect(await refused(`{ search(query: "x", first: ${first}) { id } }`)).toHaveProperty('code');
     const query = 'query ($n: Int!) { search(query: "x", first: $n) { id } }';

@@ -11,7 +11,12 @@ import {
   getComplexity,
   simpleEstimator,
 } from 'graphql-query-complexity';
+import { LRUCache } from 'lru-cache';
 import { limitError } from './public-error.js';
+import { variableShape } from './variable-shape.js';
+
+/** Costs kept of each operation: one for each shape of its variables. */
+const SHAPES = 32;
 
 export interface CostedOperation {
   readonly document: DocumentNode;
@@ -36,8 +41,13 @@ export function createCostCheck(
   maxCost: number,
 ): (operation: CostedOperation) => void {
   const estimators = [fieldExtensionsEstimator(), pageEstimator, simpleEstimator({ defaultComplexity: 1 })];
-  // What an operation without variables costs never changes.
-  const known = new WeakMap<OperationDefinitionNode, number>();
+  // Walking an operation and reading its variables takes as long as executing a small one, and most that come are asked again.
+  const known = new WeakMap<OperationDefinitionNode, LRUCache<string, number>>();
+  const knownOf = (operation: OperationDefinitionNode): LRUCache<string, number> => {
+    const costs = known.get(operation) ?? new LRUCache<string, number>({ max: SHAPES });
+    known.set(operation, costs);
+    return costs;
+  };
 
   const estimate = ({ document, operation, variables, context }: CostedOperation): number => {
     // Other operations of the document are not executed, so they cost nothing.
@@ -55,8 +65,9 @@ export function createCostCheck(
   };
 
   return (costed) => {
-    const { operation } = costed;
-    let cost = known.get(operation);
+    const costs = knownOf(costed.operation);
+    const shape = variableShape(costed.variables ?? {});
+    let cost = shape === undefined ? undefined : costs.get(shape);
     if (cost === undefined) {
       try {
         cost = estimate(costed);
@@ -65,7 +76,7 @@ export function createCostCheck(
         if (error instanceof GraphQLError) return;
         throw error;
       }
-      if (!operation.variableDefinitions?.length) known.set(operation, cost);
+      if (shape !== undefined) costs.set(shape, cost);
     }
     if (cost > maxCost) {
       throw limitError('TOO_COSTLY', `The operation costs ${cost}; at most ${maxCost} is allowed.`, {
