@@ -1,3 +1,4 @@
+import { endianness } from 'node:os';
 import { GraphQLScalarType, Kind, type ValueNode } from 'graphql';
 import { type KindredError, badInput } from '../src/errors.js';
 
@@ -34,7 +35,12 @@ function fromBase64(text: string): Float32Array {
   if (bytes.length % 4 !== 0 || bytes.toString('base64') !== text) {
     throw badInput('expected base64 of whole little-endian float32 numbers, but got another string');
   }
-  return fromNumbers(bytes.length / 4, (index) => bytes.readFloatLE(index * 4));
+  if (endianness() === 'BE') bytes.swap32();
+  const vector = new Float32Array(bytes.length / 4);
+  new Uint8Array(vector.buffer).set(bytes);
+  const wrong = vector.findIndex((value) => !Number.isFinite(value));
+  if (wrong !== -1) throw notFinite(wrong);
+  return vector;
 }
 
 /** Reads `length` values by index, so that holes of a sparse list are seen and refused. */
@@ -48,10 +54,14 @@ function fromNumbers(length: number, read: (index: number) => unknown): Float32A
     }
     vector[index] = value;
     if (!Number.isFinite(vector[index])) {
-      throw badInput(`expected a finite float32 at index ${index} of a vector`, 'NOT_FINITE');
+      throw notFinite(index);
     }
   }
   return vector;
+}
+
+function notFinite(index: number): KindredError {
+  return badInput(`expected a finite float32 at index ${index} of a vector`, 'NOT_FINITE');
 }
 
 function checkLength(length: number): void {

@@ -312,9 +312,9 @@ export const configSchema = z.strictObject({
     .strictObject({
       window: count.default(200).describe('Results fetched for a query at once; paging moves inside them.'),
       openingWindow: count
-        .default(30)
+        .default(12)
         .describe(
-          'Results fetched at first, for pages that end before it; a search for the whole window follows when somebody goes on.',
+          'Results fetched at first; twice, four times ... as many for a larger first page. Searches for more, and then for the whole window, follow when somebody goes on.',
         ),
       windowTtlMs: milliseconds
         .default(30_000)

@@ -13,6 +13,7 @@ const position = fc.record({
   mark: hex(12),
   fingerprint: hex(32),
   rank: fc.nat(2 ** 32 - 1),
+  opening: fc.nat(2 ** 32 - 1),
 });
 
 function reasonOf(work: () => unknown): string | undefined {
@@ -38,7 +39,13 @@ describe('cursors', () => {
 
   it('C1: a cursor with any bit of any byte flipped is BAD_CURSOR', () => {
     const sealed = Buffer.from(
-      cursors.seal({ version: 'v2', mark: '0123456789ab', fingerprint: 'f'.repeat(32), rank: 9 }),
+      cursors.seal({
+        version: 'v2',
+        mark: '0123456789ab',
+        fingerprint: 'f'.repeat(32),
+        rank: 9,
+        opening: 12,
+      }),
       'base64url',
     );
     for (let byte = 0; byte < sealed.length; byte++) {
@@ -56,6 +63,7 @@ describe('cursors', () => {
       mark: '0123456789ab',
       fingerprint: 'f'.repeat(32),
       rank: 9,
+      opening: 12,
     });
     for (let index = 0; index < sealed.length; index++) {
       for (const character of 'AZaz09-_+/= ') {
@@ -71,6 +79,7 @@ describe('cursors', () => {
       mark: '0123456789ab',
       fingerprint: 'f'.repeat(32),
       rank: 9,
+      opening: 12,
     });
     for (let length = 0; length < sealed.length; length++) {
       expect(reasonOf(() => cursors.open(sealed.slice(0, length)))).toBe('BAD_CURSOR');
@@ -91,6 +100,7 @@ describe('cursors', () => {
       mark: '0123456789ab',
       fingerprint: 'f'.repeat(32),
       rank: 9,
+      opening: 12,
     });
     expect(reasonOf(() => cursors.open(sealed))).toBe('BAD_CURSOR');
   });

@@ -315,8 +315,8 @@ describe('Product.similar', () => {
       method === 'search' ? [(args[0] as unknown[]).length] : [],
     );
     const { maxQueries } = harness.store.capabilities;
-    // The opening of the window and the whole of it, then the items'.
-    expect(sizes).toEqual([1, 1, maxQueries, 100 - maxQueries]);
+    // The window, then the items'.
+    expect(sizes).toEqual([1, maxQueries, 100 - maxQueries]);
   });
 
   it('is the recommendation by the item itself', async () => {

@@ -7,8 +7,28 @@ import { modelsOf } from '../src/rollout/traffic.js';
 import { createPaging } from '../src/search/paging.js';
 import { createSearch } from '../src/search/search.js';
 import type { Filter } from '../src/vectors/filter.js';
+import { createMemoryStore } from '../src/vectors/memory.js';
+import type { VectorStore } from '../src/vectors/store.js';
 import { canonicalFilter, fingerprint } from '../src/search/fingerprint.js';
 import { type Harness, SECRET, createHarness, faultOf, makeItems } from './schema-harness.js';
+
+/** A store that misses some of what is near, and not the same when it is asked for more. */
+function approximate(store: VectorStore): VectorStore {
+  return {
+    ...store,
+    open: async (spec) => {
+      const collection = await store.open(spec);
+      return {
+        ...collection,
+        search: async (queries, options) => {
+          const found = await collection.search(queries, { ...options, limit: options.limit + 40 });
+          const missed = (at: number): boolean => (at + options.limit) % 7 === 0;
+          return found.map((hits) => hits.filter((_, at) => !missed(at)).slice(0, options.limit));
+        },
+      };
+    },
+  };
+}
 
 interface Page {
   edges: { cursor: string; score: number; node: { id: string } | null }[];
@@ -97,12 +117,12 @@ describe('search', () => {
     const first = page(await own.run(SEARCH, { query: 'thing', first: 5 }));
     const second = page(await own.run(SEARCH, { query: 'thing', first: 5, after: first.pageInfo.endCursor }));
     expect(own.count('search')).toBe(1);
-    expect(own.calls.find(({ method }) => method === 'search')?.args[1]).toMatchObject({ limit: 30 });
+    expect(own.calls.find(({ method }) => method === 'search')?.args[1]).toMatchObject({ limit: 12 });
     expect(first.took.embed).toBeGreaterThan(0);
     expect(second.took).toMatchObject({ embed: 0, search: 0 });
   });
 
-  it('asks for the whole window once somebody goes on, and keeps what the pages before had', async () => {
+  it('asks for longer windows once somebody goes on, and keeps what the pages before had', async () => {
     const own = await createHarness({ items: makeItems(120) });
     const all = ids(page(await own.run(SEARCH, { query: 'thing', first: 100 })));
     const other = await createHarness({ items: makeItems(120) });
@@ -117,8 +137,30 @@ describe('search', () => {
       limits.push(searches.map(({ args }) => (args[1] as { limit: number }).limit));
     }
     expect(seen).toEqual(all);
-    // The first page alone, then both windows for all that follow.
-    expect(limits).toEqual([[30], [30, 200], [30, 200], [30, 200], [30, 200]]);
+    expect(limits).toEqual([[24], [24, 96], [24, 96], [24, 96], [24, 96, 200]]);
+  });
+
+  it('goes on from the windows of the pages before, also on another server and by pages of another size', async () => {
+    const harness = (): Promise<Harness> =>
+      createHarness({ items: makeItems(150), store: approximate(createMemoryStore()) });
+    const first = page(await (await harness()).run(SEARCH, { query: 'thing', first: 10 }));
+    const expected: (string | undefined)[] = [...ids(first)];
+    const seen: (string | undefined)[] = [...ids(first)];
+    const one = await harness();
+    let [near, far] = [first.pageInfo.endCursor, first.pageInfo.endCursor];
+    for (const size of [5, 30, 5, 40, 10]) {
+      const next: Page = page(await one.run(SEARCH, { query: 'thing', first: size, after: near }));
+      expected.push(...ids(next));
+      near = next.pageInfo.endCursor;
+      const other: Page = page(
+        await (await harness()).run(SEARCH, { query: 'thing', first: size, after: far }),
+      );
+      seen.push(...ids(other));
+      far = other.pageInfo.endCursor;
+    }
+    expect(seen).toHaveLength(100);
+    expect(seen).toEqual(expected);
+    expect(new Set(seen).size).toBe(seen.length);
   });
 
   it('merges the searches of one request with the same filter into one embedding call and one store call', async () => {

@@ -11,6 +11,8 @@ export interface Position {
   readonly fingerprint: string;
   /** Counted from 0. */
   readonly rank: number;
+  /** Hits in the window that the first page came from: the next ones go on from it. */
+  readonly opening: number;
 }
 
 /** Seals positions into opaque cursors and opens them again. */
@@ -20,11 +22,13 @@ export interface Cursors {
   open(cursor: string): Position;
 }
 
-const FORMAT = 1;
+const FORMAT = 2;
 const MAC_BYTES = 16;
 const MARK_BYTES = 6;
 const FINGERPRINT_BYTES = 16;
-const HEAD_BYTES = 1 + 4 + MARK_BYTES + FINGERPRINT_BYTES;
+/** Where the mark starts: behind format, rank and opening. */
+const MARK_AT = 1 + 4 + 4;
+const HEAD_BYTES = MARK_AT + MARK_BYTES + FINGERPRINT_BYTES;
 /** Longer texts are refused unread; it leaves room for version ids of some hundred bytes. */
 const MAX_LENGTH = 1_024;
 
@@ -32,19 +36,20 @@ const MAX_LENGTH = 1_024;
 export const CURSOR_MARK_LENGTH = MARK_BYTES * 2;
 
 /**
- * Cursors that nobody without `secret` can make or change: base64url of format, rank, mark, fingerprint and version, then the
+ * Cursors that nobody without `secret` can make or change: base64url of format, rank, opening, mark, fingerprint and version, then the
  * first 16 bytes of their HMAC-SHA256 (RFC 2104).
  */
 export function createCursors(secret: string): Cursors {
   const sign = (body: Buffer): Buffer =>
     createHmac('sha256', secret).update(body).digest().subarray(0, MAC_BYTES);
   return {
-    seal: ({ version, mark, fingerprint, rank }) => {
+    seal: ({ version, mark, fingerprint, rank, opening }) => {
       const head = Buffer.alloc(HEAD_BYTES);
       head.writeUInt8(FORMAT, 0);
       head.writeUInt32BE(rank, 1);
-      head.write(mark, 5, MARK_BYTES, 'hex');
-      head.write(fingerprint, 5 + MARK_BYTES, FINGERPRINT_BYTES, 'hex');
+      head.writeUInt32BE(opening, 5);
+      head.write(mark, MARK_AT, MARK_BYTES, 'hex');
+      head.write(fingerprint, MARK_AT + MARK_BYTES, FINGERPRINT_BYTES, 'hex');
       const body = Buffer.concat([head, Buffer.from(version, 'utf8')]);
       return Buffer.concat([body, sign(body)]).toString('base64url');
     },
@@ -60,9 +65,10 @@ export function createCursors(secret: string): Cursors {
       if (!genuine) throw badCursor('expected a cursor of this server, but got something else');
       return {
         version: body.toString('utf8', HEAD_BYTES),
-        mark: body.toString('hex', 5, 5 + MARK_BYTES),
-        fingerprint: body.toString('hex', 5 + MARK_BYTES, HEAD_BYTES),
+        mark: body.toString('hex', MARK_AT, MARK_AT + MARK_BYTES),
+        fingerprint: body.toString('hex', MARK_AT + MARK_BYTES, HEAD_BYTES),
         rank: body.readUInt32BE(1),
+        opening: body.readUInt32BE(5),
       };
     },
   };

@@ -1,16 +1,33 @@
 import type { Hit } from '../vectors/store.js';
 import type { Window } from './window.js';
 
+/** How many times longer each window is than the one before it. */
+const GROWTH = 4;
+
+/** Hits in the window that a first page of `first` hits comes from: `smallest`, twice, four times ... as many, and at least one more than the page. */
+export function openingFor(first: number, smallest: number): number {
+  let opening = smallest;
+  while (opening <= first) opening *= 2;
+  return opening;
+}
+
+/** Sizes of the windows that pages come from, until the whole one. One that is more than half of it is not worth a search of its own. */
+export function windowSizes(opening: number, whole: number): number[] {
+  const sizes: number[] = [];
+  for (let size = opening; size * 2 <= whole; size *= GROWTH) sizes.push(size);
+  return [...sizes, whole];
+}
+
 /**
- * A whole window that begins with the hits of the short one fetched before it: an approximate index asked for more may rank its first hits
+ * A longer window that begins with the hits of the short one fetched before it: an approximate index asked for more may rank its first hits
  * otherwise, and those are on pages that were given out.
  */
-export function continued(opening: Window, whole: Window): Window {
-  const first = new Set(opening.hits.map(({ id }) => id));
-  const hits: readonly Hit[] = [...opening.hits, ...whole.hits.filter(({ id }) => !first.has(id))];
+export function continued(before: Window, longer: Window): Window {
+  const first = new Set(before.hits.map(({ id }) => id));
+  const hits: readonly Hit[] = [...before.hits, ...longer.hits.filter(({ id }) => !first.has(id))];
   return {
-    hits: hits.slice(0, Math.max(opening.hits.length, whole.hits.length)),
-    embedMs: Math.max(opening.embedMs, whole.embedMs),
-    searchMs: Math.max(opening.searchMs, whole.searchMs),
+    hits: hits.slice(0, Math.max(before.hits.length, longer.hits.length)),
+    embedMs: Math.max(before.embedMs, longer.embedMs),
+    searchMs: Math.max(before.searchMs, longer.searchMs),
   };
 }

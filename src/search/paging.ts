@@ -4,7 +4,7 @@ import type { ServedModel } from '../models/model-version.js';
 import type { Hit } from '../vectors/store.js';
 import { CURSOR_MARK_LENGTH, type Cursors, type Position, badCursor, createCursors } from './cursor.js';
 import { fingerprint } from './fingerprint.js';
-import { continued } from './opening.js';
+import { continued, openingFor, windowSizes } from './opening.js';
 import type { Retrieval } from './retrieval.js';
 import { type Window, type WindowAnswer, createWindows } from './window.js';
 
@@ -72,7 +72,7 @@ export interface PagingOptions {
 /**
  * Pages over one fixed window of hits a query, fetched once and kept briefly: an approximate index asked for 20 hits may rank otherwise
  * than one asked for 40, so pages cut from different searches would repeat and skip items. Most queries are asked for their first page alone, so
- * that comes from a short opening window, which stays the beginning of the whole one that further pages are cut from.
+ * that comes from a short opening window, which stays the beginning of the longer ones that further pages are cut from.
  */
 export function createPaging({ config, cursorSecret }: PagingOptions): Paging {
   const { window: size, openingWindow, windowTtlMs, windowCacheEntries } = config.search;
@@ -80,18 +80,28 @@ export function createPaging({ config, cursorSecret }: PagingOptions): Paging {
   const cursors = createCursors(cursorSecret);
   const windows = createWindows({ maxEntries: windowCacheEntries, ttlMs: windowTtlMs });
 
-  /** The window that holds the hits before `end`, or all there are: the opening one where it is enough. */
-  const windowUpTo = async (end: number, model: ServedModel, query: PagedQuery): Promise<WindowAnswer> => {
+  /** The shortest window that holds the hits before `end`, or the whole one; each begins with the one before it. */
+  const windowUpTo = (
+    end: number,
+    opening: number,
+    model: ServedModel,
+    query: PagedQuery,
+  ): Promise<WindowAnswer> => {
     const key = `${model.collection.spec.name}:${model.version.digest}:${query.fingerprint}`;
     const fetched = (limit: number): Promise<WindowAnswer> =>
       windows.get(`${key}:${limit}`, () => query.fetch(model, limit), query.signal);
-    if (!query.grows || openingWindow >= size) return fetched(size);
-    if (end < openingWindow) return fetched(openingWindow);
-    const both = async (): Promise<Window> => {
-      const [opening, whole] = await Promise.all([fetched(openingWindow), fetched(size)]);
-      return continued(opening.window, whole.window);
+    const sizes = query.grows ? windowSizes(opening, size) : [size];
+    const upTo = (step: number): Promise<WindowAnswer> => {
+      const limit = sizes[step] ?? size;
+      if (step === 0) return fetched(limit);
+      const grown = async (): Promise<Window> => {
+        const [before, longer] = await Promise.all([upTo(step - 1), fetched(limit)]);
+        return continued(before.window, longer.window);
+      };
+      return windows.get(`${key}:${opening}-${limit}`, grown, query.signal);
     };
-    return windows.get(`${key}:whole`, both, query.signal);
+    const enough = sizes.findIndex((limit) => end < limit);
+    return upTo(enough === -1 ? sizes.length - 1 : enough);
   };
 
   return {
@@ -106,7 +116,8 @@ export function createPaging({ config, cursorSecret }: PagingOptions): Paging {
       const mark = modelMark(model);
       const start = position === null ? 0 : position.rank + 1;
       const end = start + first;
-      const { window, computed } = await windowUpTo(end, model, query);
+      const opening = position?.opening ?? openingFor(first, openingWindow);
+      const { window, computed } = await windowUpTo(end, opening, model, query);
       return {
         model,
         hits: window.hits.slice(start, end),
@@ -120,7 +131,13 @@ export function createPaging({ config, cursorSecret }: PagingOptions): Paging {
         fresh: computed,
         cursor: (index) => {
           const { id: version } = model.version;
-          return cursors.seal({ version, mark, fingerprint: query.fingerprint, rank: start + index });
+          return cursors.seal({
+            version,
+            mark,
+            fingerprint: query.fingerprint,
+            rank: start + index,
+            opening,
+          });
         },
       };
     },
