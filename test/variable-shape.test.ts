@@ -29,9 +29,12 @@ describe('variableShape', () => {
     const list = (names: readonly string[]): { all: object[] } => ({
       all: names.map((name) => ({ [name]: 'x' })),
     });
-    const names = fc.array(fc.string({ unit: fc.constantFrom('"', ':', '{', '}', '*', ',', '2', 's', '\\') }), {
-      maxLength: 4,
-    });
+    const names = fc.array(
+      fc.string({ unit: fc.constantFrom('"', ':', '{', '}', '*', ',', '2', 's', '\\') }),
+      {
+        maxLength: 4,
+      },
+    );
     fc.assert(
       fc.property(names, names, (a, b) => {
         fc.pre(a.length !== b.length);

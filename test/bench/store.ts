@@ -1,11 +1,12 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ConsistencyLevelEnum, MilvusClient } from '@zilliz/milvus2-sdk-node';
 import { loadConfig } from '../../src/config.js';
 import { openDomain } from '../../src/main.js';
 import type { Collection } from '../../src/vectors/store.js';
-import { startServer } from '../server-process.js';
+import { cpuSeconds, startServer } from '../server-process.js';
 import { type BenchStore, openBenchStore } from './bench-store.js';
 import { load, percentile } from './load.js';
 import { report } from './report.js';
@@ -22,6 +23,7 @@ import {
 const ROWS = Number(process.env.BENCH_STORE_ROWS ?? 20_000);
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 8);
 const CONNECTIONS = [1, 16, 64];
+const IDLE_MS = 5_000;
 const STORES = ['milvus', 'lancedb', 'faiss'];
 /**
  * `npm run bench -- store [milvus] [lancedb] [faiss]`: vectors in clusters, top 10 with three properties through GraphQL by a vector that the client
@@ -61,6 +63,7 @@ async function onStore(adapter: string, { settings, pids }: BenchStore): Promise
     } finally {
       await domain.close();
     }
+    if (pids.length > 0) await idle(adapter, pids);
     const figures: Record<string, Awaited<ReturnType<typeof measure>>> = {};
     for (const batchQueries of ['64', '1'])
       figures[batchQueries] = await measure({ ...flags, 'store.batchQueries': batchQueries }, pids, near);
@@ -93,6 +96,15 @@ async function onStore(adapter: string, { settings, pids }: BenchStore): Promise
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/** What the store's own process uses while nobody asks: it is in the CPU time of every request. */
+async function idle(adapter: string, pids: readonly number[]): Promise<void> {
+  const used = (): number => pids.reduce((sum, pid) => sum + cpuSeconds(pid), 0);
+  const before = used();
+  await sleep(IDLE_MS);
+  const value = (used() - before) / (IDLE_MS / 1_000);
+  report({ bench: 'store', name: `${adapter}: CPU while nobody asks`, value, unit: 'cores' });
 }
 
 /** The SDK's own search of ten hits with their item, one at a time: what the gateway's median is compared with. */
