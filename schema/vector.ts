@@ -4,6 +4,7 @@ import { type KindredError, badInput } from '../src/errors.js';
 
 /** Numbers in a vector at most: the largest dimension that vector databases take (Milvus: 32,768). Longer lists are refused unread. */
 const MAX_LENGTH = 32_768;
+const BIG_ENDIAN = endianness() === 'BE';
 
 /**
  * A vector: a Float32Array inside. Clients send and get a JSON list of numbers; base64 of little-endian float32 is taken too, and is
@@ -35,7 +36,7 @@ function fromBase64(text: string): Float32Array {
   if (bytes.length % 4 !== 0 || bytes.toString('base64') !== text) {
     throw badInput('expected base64 of whole little-endian float32 numbers, but got another string');
   }
-  if (endianness() === 'BE') bytes.swap32();
+  if (BIG_ENDIAN) bytes.swap32();
   const vector = new Float32Array(bytes.length / 4);
   new Uint8Array(vector.buffer).set(bytes);
   const wrong = vector.findIndex((value) => !Number.isFinite(value));

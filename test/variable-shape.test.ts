@@ -47,7 +47,7 @@ describe('variableShape', () => {
   it('is of no use for what is very long or deep', () => {
     const long = Array.from({ length: 2_000 }, (_, at) => ({ [`f${String(at)}`]: 1 }));
     expect(variableShape({ long })).toBeUndefined();
-    const deep = (): object => JSON.parse('[{"a":'.repeat(50_000) + '1' + '}]'.repeat(50_000)) as object;
-    expect(variableShape({ deep: deep() })).not.toBe(variableShape({ deep: deep() }));
+    const deep = JSON.parse('[{"a":'.repeat(50_000) + '1' + '}]'.repeat(50_000)) as object;
+    expect(variableShape({ deep })).toBeUndefined();
   });
 });

@@ -44,8 +44,8 @@ export function createCostCheck(
   // Walking an operation and reading its variables takes as long as executing a small one, and most that come are asked again.
   const known = new WeakMap<OperationDefinitionNode, LRUCache<string, number>>();
   const knownOf = (operation: OperationDefinitionNode): LRUCache<string, number> => {
-    const costs = known.get(operation) ?? new LRUCache<string, number>({ max: SHAPES });
-    known.set(operation, costs);
+    let costs = known.get(operation);
+    if (costs === undefined) known.set(operation, (costs = new LRUCache({ max: SHAPES })));
     return costs;
   };
 

@@ -1,11 +1,13 @@
-/** Levels that are looked into; deeper values are told from all others. */
+/** Levels that are looked into. */
 const MAX_DEPTH = 16;
+/** Stands for what is deeper; nothing else has it in its shape but a name, which GraphQL would refuse. */
+const TOO_DEEP = '#';
 /** Characters of a shape at most. */
 const MAX_LENGTH = 2_048;
 
 /**
  * What of an operation's variables its cost may depend on: the numbers and booleans that variables are themselves (page sizes, `@skip`), of
- * objects their fields, of lists how many of what, and of all other values only their kind. Undefined where it would be long.
+ * objects their fields, of lists how many of what, and of all other values only their kind. Undefined where it would be long, or values are deep.
  */
 export function variableShape(variables: Readonly<Record<string, unknown>>): string | undefined {
   const shapes = Object.entries(variables).map(
@@ -13,19 +15,17 @@ export function variableShape(variables: Readonly<Record<string, unknown>>): str
     ([name, value]) => `${JSON.stringify(name)}:${isSwitch(value) ? String(value) : shapeOf(value, 1)}`,
   );
   const shape = shapes.join();
-  return shape.length > MAX_LENGTH ? undefined : shape;
+  return shape.length > MAX_LENGTH || shape.includes(TOO_DEEP) ? undefined : shape;
 }
 
 function isSwitch(value: unknown): value is number | boolean {
   return typeof value === 'number' || typeof value === 'boolean';
 }
 
-let tooDeep = 0;
-
 function shapeOf(value: unknown, depth: number): string {
   if (value === null) return 'null';
   if (typeof value !== 'object') return typeof value;
-  if (depth === MAX_DEPTH) return `#${String((tooDeep += 1))}`;
+  if (depth === MAX_DEPTH) return TOO_DEEP;
   if (Array.isArray(value)) return listShape(value, depth);
   const fields = Object.entries(value).map(
     ([name, field]) => `${JSON.stringify(name)}:${shapeOf(field, depth + 1)}`,
