@@ -11,21 +11,22 @@ export interface NeighboursLoader {
 }
 
 /**
- * Merges the searches of one tick with the same collection, filter and limit into one call, or as few
- * as the store takes. A vector is known by its identity, which
- * costs nothing to compare: equal texts share theirs through the embedding loader already.
+ * Merges the searches of one tick with the same collection, filter, limit and fields into one call, or as few as the store takes. A vector is known
+ * by its identity, which costs nothing to compare: equal texts share theirs through the embedding loader already.
  */
 export function createNeighboursLoader(options: LoaderOptions): NeighboursLoader {
   const { signal } = options;
   const { maxQueries } = options.capabilities;
   const loaders = keyed<DataLoader<Float32Array, { readonly value: Hit[] }>>();
   return {
-    load: async ({ collection }, vector, { limit, filter, items }) => {
-      const loader = loaders(`${collection.spec.name}:${limit}:${items}:${canonicalFilter(filter)}`, () =>
+    load: async ({ collection }, vector, { limit, filter, items = [] }) => {
+      const fields = collection.projects || items.length === 0 ? items : 'all';
+      const shape = `${collection.spec.name}:${limit}:${JSON.stringify(fields)}:${canonicalFilter(filter)}`;
+      const loader = loaders(shape, () =>
         batchLoader(
           'neighbours',
           options,
-          (vectors) => collection.search(vectors, { limit, filter, items, signal }),
+          (vectors) => collection.search(vectors, { limit, filter, items: fields, signal }),
           maxQueries,
         ),
       );

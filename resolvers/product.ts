@@ -6,7 +6,7 @@ import type { RequestContext } from './context.js';
 import { pageCost } from './cost.js';
 import type { EntityTypes } from './entity-types.js';
 import { toConnection, toEntity } from './page.js';
-import { selectsItems } from './selection.js';
+import { selectedOfItem, selectedOfItems } from './selection.js';
 
 /** Makes the resolver of the catalogue's entity and of the query that answers one, named like it: `Product`, `product`. */
 export function createProductResolver(
@@ -23,8 +23,9 @@ export function createProductResolver(
     async one(
       @Arg('id', () => ID, { description: 'The key in the catalogue.' }) id: string,
       @Ctx() { loaders }: RequestContext,
+      @Info() info: GraphQLResolveInfo,
     ): Promise<EntitySource | null> {
-      return toEntity(await loaders.item.load(id));
+      return toEntity(await loaders.item.load(id, selectedOfItem(info)));
     }
 
     @FieldResolver(() => connection, {
@@ -38,7 +39,7 @@ export function createProductResolver(
       @Ctx() context: RequestContext,
       @Info() info: GraphQLResolveInfo,
     ): Promise<ConnectionSource> {
-      const items = selectsItems(info);
+      const items = selectedOfItems(info);
       const page = await context.recommend.page(
         {
           like: [{ kind: 'id', id }],

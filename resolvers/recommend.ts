@@ -11,7 +11,7 @@ import type { RequestContext } from './context.js';
 import { recommendCost } from './cost.js';
 import type { EntityTypes } from './entity-types.js';
 import { toConnection } from './page.js';
-import { selectsItems } from './selection.js';
+import { selectedOfItems } from './selection.js';
 
 /** Makes the resolver of `Query.recommend`. */
 export function createRecommendResolver({ connection, pageArguments, readFilter }: EntityTypes): ClassType {
@@ -44,7 +44,7 @@ export function createRecommendResolver({ connection, pageArguments, readFilter 
       @Arg('like', () => [ExampleInput], { defaultValue: [], description: 'What to be near to.' })
       like: ExampleInput[],
     ): Promise<ConnectionSource> {
-      const items = selectsItems(info);
+      const items = selectedOfItems(info);
       const [likes, dislikes] = [like.map(toExample), dislike.map(toExample)];
       const examples = [...likes, ...dislikes];
       if (!context.limits.bareVectors && examples.some(isBare))

@@ -8,7 +8,7 @@ import type { RequestContext } from './context.js';
 import { pageCost } from './cost.js';
 import type { EntityTypes } from './entity-types.js';
 import { toConnection } from './page.js';
-import { selectsItems } from './selection.js';
+import { selectedOfItems } from './selection.js';
 
 /** Makes the resolver of `Query.search`. */
 export function createSearchResolver({ connection, pageArguments, readFilter }: EntityTypes): ClassType {
@@ -38,7 +38,7 @@ export function createSearchResolver({ connection, pageArguments, readFilter }: 
       minScore: number | null | undefined,
       @Arg('query', () => GraphQLString, { description: 'What to look for, in plain words.' }) query: string,
     ): Promise<ConnectionSource> {
-      const items = selectsItems(info);
+      const items = selectedOfItems(info);
       const page = await context.search.page(
         {
           query,

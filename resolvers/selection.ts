@@ -3,24 +3,45 @@ import { type FragmentDefinitionNode, type GraphQLResolveInfo, Kind, type Select
 /** What an item's key answers; for any other field the item has to be read. */
 const OF_THE_KEY: ReadonlySet<string> = new Set(['__typename', 'id', 'similar']);
 
+/** What tells a selection: the same list of nodes for all values of one field in an operation. */
+type Selected = Pick<GraphQLResolveInfo, 'fieldNodes' | 'fragments'>;
+
 /**
- * Whether an operation asks the items on the page that `info` answers for more than their keys. Directives are not looked into: a field
- * that `@skip` leaves out counts as selected, which costs a little and loses nothing.
+ * The fields that an operation asks of the items on the page that `info` answers, beside their keys, in the order of their names. Directives are not
+ * looked into: a field that `@skip` leaves out counts as selected, which costs a little and loses nothing.
  */
-export function selectsItems({
-  fieldNodes,
-  fragments,
-}: Pick<GraphQLResolveInfo, 'fieldNodes' | 'fragments'>): boolean {
-  const page = fieldsOf(
-    fieldNodes.map(({ selectionSet }) => selectionSet),
-    fragments,
-  );
+export const selectedOfItems = onceAField(({ fieldNodes, fragments }: Selected): string[] => {
+  const page = fieldsOf(selectionsOf(fieldNodes), fragments);
   const edges = fieldsOf(page.get('edges') ?? [], fragments);
-  const items = fieldsOf([...(page.get('nodes') ?? []), ...(edges.get('node') ?? [])], fragments);
-  return [...items.keys()].some((field) => !OF_THE_KEY.has(field));
+  return ofTheItem(fieldsOf([...(page.get('nodes') ?? []), ...(edges.get('node') ?? [])], fragments));
+});
+
+/** The same of the item that `info` answers. */
+export const selectedOfItem = onceAField(({ fieldNodes, fragments }: Selected): string[] =>
+  ofTheItem(fieldsOf(selectionsOf(fieldNodes), fragments)),
+);
+
+function ofTheItem(fields: ReadonlyMap<string, Selections>): string[] {
+  return [...fields.keys()].filter((field) => !OF_THE_KEY.has(field)).sort();
+}
+
+/** Looks once at a field that a hundred items have. */
+function onceAField(look: (info: Selected) => string[]): (info: Selected) => string[] {
+  const seen = new WeakMap<Selected['fieldNodes'], string[]>();
+  return (info) => {
+    const known = seen.get(info.fieldNodes);
+    if (known !== undefined) return known;
+    const fields = look(info);
+    seen.set(info.fieldNodes, fields);
+    return fields;
+  };
 }
 
 type Selections = readonly (SelectionSetNode | undefined)[];
+
+function selectionsOf(nodes: Selected['fieldNodes']): Selections {
+  return nodes.map(({ selectionSet }) => selectionSet);
+}
 
 /** The fields of selections, those in fragments too, with what is selected of each. GraphQL has refused fragments that hold themselves. */
 function fieldsOf(

@@ -10,6 +10,7 @@ import { toEntity } from '../resolvers/page.js';
 import { createProductResolver } from '../resolvers/product.js';
 import { createRecommendResolver } from '../resolvers/recommend.js';
 import { RolloutResolver } from '../resolvers/rollout.js';
+import { selectedOfItem } from '../resolvers/selection.js';
 import { createSearchResolver } from '../resolvers/search.js';
 import type { Catalogue } from '../src/catalogue/catalogue.js';
 import { badInput } from '../src/errors.js';
@@ -43,8 +44,8 @@ export async function createSchema({ catalogue, admin = true }: SchemaOptions): 
   if (query) query.description = 'Search, recommendation and embeddings, by any version of the model.';
   return toSubgraph<RequestContext>(base, {
     entities: {
-      [catalogue.entity]: async (reference, { loaders }) =>
-        toEntity(await loaders.item.load(keyOf(reference))),
+      [catalogue.entity]: async (reference, { loaders }, info) =>
+        toEntity(await loaders.item.load(keyOf(reference), selectedOfItem(info))),
       ModelVersion: (reference, { models }) => {
         const id = keyOf(reference);
         return models.versions().find((version) => version.id === id) ?? null;

@@ -2,6 +2,7 @@ import { buildSubgraphSchema } from '@apollo/subgraph';
 import type { GraphQLResolverMap } from '@apollo/subgraph/dist/schema-helper/index.js';
 import {
   type DocumentNode,
+  type GraphQLResolveInfo,
   type GraphQLSchema,
   Kind,
   isInputObjectType,
@@ -15,7 +16,9 @@ import { createResolversMap } from 'type-graphql';
 /** What federation adds to a schema. */
 export interface SubgraphOptions<Context> {
   /** How each entity is found by the key that another subgraph sends. Keys are `id`. */
-  readonly entities: Readonly<Record<string, (reference: EntityReference, context: Context) => unknown>>;
+  readonly entities: Readonly<
+    Record<string, (reference: EntityReference, context: Context, info: GraphQLResolveInfo) => unknown>
+  >;
   /** Object types that other subgraphs may define alike. */
   readonly shareable: readonly string[];
   /** Inputs of which exactly one field must be given. */

@@ -1,14 +1,21 @@
 import { describe, expect, it } from 'vitest';
 import { mergedReads } from '../src/vectors/merged-reads.js';
+import type { Projection } from '../src/vectors/store.js';
 
 /** A reader whose calls are answered by hand; the value of an id is itself, of `none` null. */
 function rig(inFlight = 1) {
-  const calls: { ids: readonly string[]; answer(): void; fail(error: Error): void }[] = [];
+  const calls: {
+    ids: readonly string[];
+    projection: Projection;
+    answer(): void;
+    fail(error: Error): void;
+  }[] = [];
   const read = mergedReads<string>(
-    (ids) =>
+    (ids, projection) =>
       new Promise((resolve, reject) => {
         calls.push({
           ids,
+          projection,
           answer: () => {
             resolve(ids.map((id) => (id === 'none' ? null : id)));
           },
@@ -34,6 +41,30 @@ describe('merged reads', () => {
     expect(calls[1]?.ids).toEqual(['b', 'c', 'none']);
     calls[1]?.answer();
     expect(await Promise.all(others)).toEqual([['b', 'c'], ['c', null, 'b'], []]);
+  });
+
+  it('are merged with those of the same fields alone, in the order that they came', async () => {
+    const { calls, read } = rig();
+    void read(['first']);
+    const reads = [
+      read(['a'], ['all']),
+      read(['b']),
+      read(['c'], ['title', 'price']),
+      read(['d'], ['all']),
+      read(['e'], 'all'),
+      read(['f'], []),
+    ];
+    for (let at = 0; at < 5; at += 1) {
+      calls[at]?.answer();
+      await turn();
+    }
+    expect(await Promise.all(reads)).toEqual([['a'], ['b'], ['c'], ['d'], ['e'], ['f']]);
+    expect(calls.slice(1).map(({ ids, projection }) => [projection, ids])).toEqual([
+      [['all'], ['a', 'd']],
+      ['all', ['b', 'e']],
+      [['title', 'price'], ['c']],
+      [[], ['f']],
+    ]);
   });
 
   it('run as many calls as they may', () => {

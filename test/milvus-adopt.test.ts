@@ -173,6 +173,23 @@ describe.skipIf(skip !== undefined)(
       for (const [at, value] of unitVector(3).entries()) expect(vector?.[at]).toBeCloseTo(value, 5);
     });
 
+    it('reads the columns of the fields that are asked for alone, and brings them along with hits', async () => {
+      const some = ['brand', 'extra', 'none of its'];
+      const partly = ({ id, fields: { brand = null, extra = null } }: Item): Item => ({
+        id,
+        fields: { brand, extra },
+      });
+      const ids = items.slice(0, 3).map(({ id }) => id);
+      expect(await collection.fetch(ids, some)).toEqual(items.slice(0, 3).map(partly));
+      expect(await collection.fetch(ids, [])).toEqual(ids.map((id) => ({ id, fields: {} })));
+      const [hits = []] = await collection.search([unitVector(3)], { limit: 5, items: some });
+      expect(hits.map(({ item }) => item?.())).toEqual(
+        hits.map(({ id }) => items.filter((item) => item.id === id).map(partly)[0]),
+      );
+      const [bare = []] = await collection.search([unitVector(3)], { limit: 5 });
+      expect(bare.every(({ item }) => item === undefined)).toBe(true);
+    });
+
     it('names every record once in a scan, and goes on behind an id', async () => {
       const scanned: string[] = [];
       for await (const records of collection.scan({ batch: 7 })) {

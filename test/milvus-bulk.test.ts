@@ -19,6 +19,8 @@ describe.skipIf(skip !== undefined)(
     let milvus: Milvus;
     let folder: string;
     let next = 0;
+    /** `text`, in part too long for it, and `extra` have columns of their own. */
+    const itemFields = [...FIELDS, { name: 'text', type: 'string' as const }];
     const stores: VectorStore[] = [];
     const open = (bulk: Partial<MilvusBulk>): Promise<Collection> => {
       const store = createMilvusStore(
@@ -26,7 +28,7 @@ describe.skipIf(skip !== undefined)(
       );
       stores.push(store);
       next += 1;
-      return store.open({ name: `Bulk_${String(next)}`, dimension: 8, fields: FIELDS });
+      return store.open({ name: `Bulk_${String(next)}`, dimension: 8, fields: FIELDS, itemFields });
     };
     const sourceOf = async (records: readonly VectorRecord[]): Promise<Collection> => {
       const source = await createMemoryStore().open({ name: 'Source', dimension: 8, fields: FIELDS });

@@ -19,6 +19,7 @@ import { noTelemetry } from '../src/telemetry.js';
 import { createMemoryStore } from '../src/vectors/memory.js';
 import type { Collection, VectorStore } from '../src/vectors/store.js';
 import { createFakeEmbedder } from './fake-embedder.js';
+import { projecting } from './projecting-store.js';
 
 /** What signs the cursors of a harness. */
 export const SECRET = 'a secret of these tests';
@@ -108,7 +109,7 @@ export interface Harness {
 export interface HarnessOptions {
   readonly items?: readonly Item[];
   readonly flags?: Record<string, string>;
-  /** By default one in memory. */
+  /** By default one in memory that gives what it is asked for alone. */
   readonly store?: VectorStore;
   /** The error of a text, if it should have one. */
   readonly failing?: (text: string) => KindredError | undefined;
@@ -120,7 +121,7 @@ export interface HarnessOptions {
 export async function createHarness({
   items = makeItems(30),
   flags = {},
-  store = createMemoryStore(),
+  store = projecting(createMemoryStore()),
   failing = () => undefined,
   choice = { version: 'stable', named: false },
 }: HarnessOptions = {}): Promise<Harness> {

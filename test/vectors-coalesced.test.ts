@@ -109,7 +109,7 @@ describe('coalesced searches', () => {
     });
   });
 
-  it('share a call only with the same filter and limit, however the filter was written', async () => {
+  it('share a call only with the same filter, limit and fields, however the filter was written', async () => {
     const filter: Filter = { kind: 'eq', field: 'brand', value: 'x' };
     const same: Filter = { value: 'x', field: 'brand', kind: 'eq' };
     const searches = [
@@ -119,14 +119,18 @@ describe('coalesced searches', () => {
       collection.search([query(3)], { limit: 6, filter }),
       collection.search([query(4)], { limit: 5, filter: { ...filter, value: 'y' } }),
       collection.search([query(5)], { limit: 5 }),
+      collection.search([query(6)], { limit: 5, filter, items: ['title'] }),
+      collection.search([query(7)], { limit: 5, filter, items: 'all' }),
+      collection.search([query(8)], { limit: 5, filter, items: ['title'] }),
     ];
-    expect(calls.map(({ queries }) => queries.map(([n]) => n))).toEqual([[0], [3], [4], [5]]);
+    expect(calls.map(({ queries }) => queries.map(([n]) => n))).toEqual([[0], [3], [4], [5], [6], [7]]);
     for (const call of [...calls]) call.answer();
     await settle();
-    expect(calls[4]?.queries.map(([n]) => n)).toEqual([1, 2]);
-    expect(calls[4]?.options).toMatchObject({ limit: 5, filter });
-    calls[4]?.answer();
-    expect((await Promise.all(searches)).map(idsOf)).toEqual([['0'], ['1'], ['2'], ['3'], ['4'], ['5']]);
+    expect(calls.slice(6).map(({ queries }) => queries.map(([n]) => n))).toEqual([[1, 2], [8]]);
+    expect(calls[6]?.options).toMatchObject({ limit: 5, filter, items: [] });
+    expect(calls[7]?.options).toMatchObject({ limit: 5, filter, items: ['title'] });
+    for (const call of calls.slice(6)) call.answer();
+    expect((await Promise.all(searches)).map(idsOf)).toEqual(searches.map((_, at) => [String(at)]));
   });
 
   it('drop a caller who gives up while waiting, without touching the others', async () => {

@@ -13,6 +13,7 @@ export function collectionSpec(catalogue: Catalogue, id: string, { model }: Embe
     name: `${collectionPrefix(catalogue, id)}${digests}`,
     dimension: model.dimension,
     fields: indexedFields(catalogue).map(({ name, type }) => ({ name, type })),
+    itemFields: catalogue.fields.map(({ name, type }) => ({ name, type })),
     text: searchedFields(catalogue).map(({ name }) => name),
     version: id,
   };

@@ -1,7 +1,7 @@
 import { badInput } from '../errors.js';
 import type { Config } from '../config.js';
 import type { ServedModel } from '../models/model-version.js';
-import type { Hit } from '../vectors/store.js';
+import type { Hit, Projection } from '../vectors/store.js';
 import { CURSOR_MARK_LENGTH, type Cursors, type Position, badCursor, createCursors } from './cursor.js';
 import { fingerprint } from './fingerprint.js';
 import { continued, openingFor, windowSizes } from './opening.js';
@@ -14,8 +14,8 @@ export interface PageRequest {
   readonly first: number;
   /** Cursor of the hit before the page; absent for the first page. */
   readonly after?: string | null;
-  /** Whether the fields of the items will be asked for; by default they are. */
-  readonly items?: boolean;
+  /** Fields of the items that will be asked for, beside their keys; by default all. */
+  readonly items?: Projection;
   /** A version id or alias. Without it the cursor's version answers, and without a cursor the traffic policy chooses. */
   readonly modelVersion?: string | null;
 }

@@ -87,7 +87,7 @@ export function createRecommend({ paging, limits }: RecommendOptions): Recommend
 }
 
 async function fetchWindow(
-  { like, dislike, strategy, diversity, filter, items = true }: RecommendRequest,
+  { like, dislike, strategy, diversity, filter, items = 'all' }: RecommendRequest,
   { size, opening }: { readonly size: number; readonly opening: boolean },
   model: ServedModel,
   retrieval: Retrieval,
@@ -101,7 +101,7 @@ async function fetchWindow(
     [...like, ...dislike].flatMap((example) => (example.kind === 'id' ? [example.id] : [])),
   );
   // Enough that a full window is left when the examples themselves are taken out.
-  const options = { limit: size + known.size, filter, items: items && opening };
+  const options = { limit: size + known.size, filter, items: opening ? items : [] };
   const examples = { likes, dislikes };
   const lookup: Lookup = (ids) => Promise.all(ids.map((id) => retrieval.vectors.load(model, id)));
   const found = await RANKINGS[strategy](

@@ -3,13 +3,13 @@ import type { ImageInput } from '../embedding/image/source.js';
 import type { ServedModel } from '../models/model-version.js';
 import type { RequestModels } from '../rollout/traffic.js';
 import type { Filter } from '../vectors/filter.js';
-import type { Hit } from '../vectors/store.js';
+import type { Hit, Projection } from '../vectors/store.js';
 
 /** How many hits, out of which items. */
 export interface NeighbourOptions {
   readonly limit: number;
-  /** Whether the items of most hits will be asked for next. */
-  readonly items?: boolean;
+  /** Fields that most hits' items will be asked for next; by default none. */
+  readonly items?: Projection;
   readonly filter?: Filter;
 }
 

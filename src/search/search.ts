@@ -45,7 +45,7 @@ type Fetch = (
 
 /** Search over the collections of all versions. */
 export function createSearch({ paging, limits, fusion }: SearchOptions): Search {
-  const byMeaning: Fetch = async (model, { query, filter, limit, items = true }, retrieval) => {
+  const byMeaning: Fetch = async (model, { query, filter, limit, items = 'all' }, retrieval) => {
     const started = performance.now();
     const outcome = await retrieval.embedding.load(model, query, 'query');
     if (outcome instanceof KindredError) throw outcome;
@@ -53,7 +53,7 @@ export function createSearch({ paging, limits, fusion }: SearchOptions): Search 
     const hits = await retrieval.neighbours.load(model, outcome.vector, {
       limit,
       filter,
-      items: items && limit < paging.window,
+      items: limit < paging.window ? items : [],
     });
     const searchMs = performance.now() - embedded;
     return { hits: rankHits(hits), embedMs: embedded - started, searchMs };

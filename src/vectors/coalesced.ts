@@ -8,7 +8,7 @@ import type { Filter } from './filter.js';
 import { mergedReads } from './merged-reads.js';
 import { checkQueries } from './records.js';
 import { sharedSpan } from './shared-span.js';
-import type { Collection, Hit, SearchOptions, VectorStore } from './store.js';
+import type { Collection, Hit, Projection, SearchOptions, VectorStore } from './store.js';
 
 /** One caller's search, waiting for its call. */
 interface Member {
@@ -20,9 +20,9 @@ interface Member {
   readonly reject: (error: unknown) => void;
 }
 
-/** Searches of one shape: same filter, limit, and wish for items. */
+/** Searches of one shape: same filter, limit, and fields of items. */
 interface Lane {
-  readonly items: boolean;
+  readonly items: Projection;
   readonly filter: Filter | undefined;
   readonly limit: number;
   inFlight: number;
@@ -102,7 +102,7 @@ export function coalesced(
 
   const search = async (
     queries: readonly Float32Array[],
-    { limit, filter, items = false, signal }: SearchOptions,
+    { limit, filter, items = [], signal }: SearchOptions,
   ): Promise<Hit[][]> => {
     throwIfAborted(signal);
     checkQueries(queries, limit, collection.spec, maxQueries);
@@ -126,9 +126,11 @@ export function coalesced(
       () => collection.searchText(query, options),
     );
 
-  const reads = <T>(read: (ids: readonly string[]) => Promise<(T | null)[]>): typeof read =>
+  const reads = <T>(
+    read: (ids: readonly string[], projection: Projection) => Promise<(T | null)[]>,
+  ): ReturnType<typeof mergedReads<T>> =>
     mergedReads(
-      (ids, callers) =>
+      (ids, projection, callers) =>
         withSpan(
           telemetry,
           SPAN.vectorFetch,
@@ -141,14 +143,14 @@ export function coalesced(
             },
             ...sharedSpan(callers),
           },
-          () => read(ids),
+          () => read(ids, projection),
         ),
       inFlight,
     );
 
   return {
     ...collection,
-    fetch: reads((ids) => collection.fetch(ids)),
+    fetch: reads((ids, projection) => collection.fetch(ids, projection)),
     vectors: reads((ids) => collection.vectors(ids)),
     search,
     searchText,
@@ -201,7 +203,7 @@ function takeMembers(lane: Lane, maxQueries: number): Member[] {
 }
 
 /** Equal for searches that one call can answer: JSON with sorted keys. */
-function shapeOf(limit: number, items: boolean, filter: Filter | undefined): string {
+function shapeOf(limit: number, items: Projection, filter: Filter | undefined): string {
   return JSON.stringify([limit, items, filter ?? null], (_key, value: unknown) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1)))

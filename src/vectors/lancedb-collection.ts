@@ -79,6 +79,7 @@ export function createLanceDbCollection(
   return {
     spec,
     lexical,
+    projects: false,
     async upsert(records) {
       const checked = checkRecords(records, spec, LANCEDB_CAPABILITIES.maxUpsert);
       if (checked.length === 0) return;

@@ -136,6 +136,7 @@ function createCollection(spec: CollectionSpec): Collection {
   return {
     spec,
     lexical: false,
+    projects: false,
     upsert: (records) =>
       Promise.resolve().then(() => {
         const checked = checkRecords(records, spec, MEMORY_CAPABILITIES.maxUpsert);

@@ -1,10 +1,11 @@
 import type { FieldSchema } from '@zilliz/milvus2-sdk-node';
 import { badInput } from '../errors.js';
 import type { FieldType } from '../catalogue/catalogue.js';
-import type { FieldValue } from '../catalogue/item.js';
+import type { FieldValue, Item } from '../catalogue/item.js';
+import type { ItemColumns } from './milvus-items.js';
 import type { MilvusAdoption } from './milvus-options.js';
 import { type FieldData, toNumber } from './milvus-proto.js';
-import type { CollectionSpec } from './store.js';
+import type { CollectionSpec, Projection } from './store.js';
 import { filterableFields } from './typed-filter.js';
 
 /** A column of a collection that somebody else made. */
@@ -86,8 +87,42 @@ function columnOf(field: FieldSchema): AdoptedColumn {
   return { name, type: type === 'Array' ? `Array of ${String(element)}` : type, nullable };
 }
 
+/** The columns of items that somebody else wrote; each field has one. */
+export function adoptedItemColumns({ columns }: AdoptedLayout, spec: CollectionSpec): AdoptedItemColumns {
+  const types = new Map(spec.fields.map(({ name, type }) => [name, type]));
+  const wanted = (projection: Projection): [string, AdoptedColumn][] =>
+    projection === 'all'
+      ? [...columns]
+      : projection.flatMap((field): [string, AdoptedColumn][] => {
+          const column = columns.get(field);
+          return column === undefined ? [] : [[field, column]];
+        });
+  return {
+    projects: true,
+    names: (projection) => wanted(projection).map(([, { name }]) => name),
+    reader: (data, projection) => {
+      const byName = new Map(data.map((column) => [column.field_name, column]));
+      const fields = wanted(projection).flatMap(([field, { name }]) => {
+        const column = byName.get(name);
+        return column === undefined ? [] : [[field, column] as const];
+      });
+      return (id, row) => () => ({
+        id,
+        fields: Object.fromEntries(
+          fields.map(([field, column]) => [field, adoptedValue(column, row, types.get(field))]),
+        ),
+      });
+    },
+  };
+}
+
+/** Those of {@link ItemColumns} whose reader has every item: none is elsewhere. */
+interface AdoptedItemColumns extends ItemColumns {
+  reader(data: readonly FieldData[], projection: Projection): (id: string, row: number) => () => Item;
+}
+
 /** The value of a field in `row`; times that are stored as epoch milliseconds become ISO 8601, as a catalogue's are. */
-export function adoptedValue(data: FieldData, row: number, type: FieldType | undefined): FieldValue {
+function adoptedValue(data: FieldData, row: number, type: FieldType | undefined): FieldValue {
   if (data.valid_data?.[row] === false) return null;
   const value = scalar(data.scalars ?? {}, row);
   return type === 'datetime' && typeof value === 'number' ? new Date(value).toISOString() : value;

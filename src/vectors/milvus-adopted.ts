@@ -1,10 +1,9 @@
 import { KindredError, badInput, throwIfAborted } from '../errors.js';
-import type { Item } from '../catalogue/item.js';
 import { abortable } from './abortable.js';
 import type { Filter } from './filter.js';
 import { idParts, inOrder } from './ids.js';
 import { adoptedIdAfter, adoptedIdIn, compileAdopted, everyRow } from './milvus-adopted-filter.js';
-import { type AdoptedLayout, adoptedIds, adoptedValue } from './milvus-adopted-layout.js';
+import { type AdoptedLayout, adoptedIds, adoptedItemColumns } from './milvus-adopted-layout.js';
 import { MILVUS_CAPABILITIES } from './milvus-collection.js';
 import type { MilvusConnection } from './milvus-connection.js';
 import { countRows } from './milvus-count.js';
@@ -31,10 +30,9 @@ export function createAdoptedCollection(
   spec: CollectionSpec,
   { layout, index, fault }: AdoptedOptions,
 ): Collection {
-  const { collection, key, vector, columns } = layout;
-  const nearest = createNearest(connection, collection, index, { key: key.name, vector });
-  const types = new Map(spec.fields.map(({ name, type }) => [name, type]));
-  const itemColumns = [...columns.values()].map(({ name }) => name);
+  const { collection, key, vector } = layout;
+  const items = adoptedItemColumns(layout, spec);
+  const nearest = createNearest(connection, collection, index, { key: key.name, vector, items });
 
   const query = (expr: string, fields: readonly string[], limit?: number, signal?: AbortSignal) =>
     connection.query(
@@ -48,32 +46,22 @@ export function createAdoptedCollection(
     );
   const expressionOf = (filter: Filter | undefined): string =>
     filter === undefined ? '' : compileAdopted(typedFilter(filter, spec), layout);
-  const named = (data: readonly FieldData[], name: string): FieldData | undefined =>
-    data.find(({ field_name: each }) => each === name);
-  const itemAt = (data: readonly FieldData[], id: string, row: number): Item => ({
-    id,
-    fields: Object.fromEntries(
-      [...columns].flatMap(([field, { name }]) => {
-        const column = named(data, name);
-        return column === undefined ? [] : [[field, adoptedValue(column, row, types.get(field))]];
-      }),
-    ),
-  });
-  const vectorAt = (data: readonly FieldData[], row: number): Float32Array => {
-    const floats = named(data, vector)?.vectors?.float_vector?.data ?? [];
-    return normalised(floats.slice(row * spec.dimension, (row + 1) * spec.dimension));
+  const vectorsOf = (data: readonly FieldData[]): ((row: number) => Float32Array) => {
+    const floats = data.find(({ field_name: field }) => field === vector)?.vectors?.float_vector?.data ?? [];
+    return (row) => normalised(floats.slice(row * spec.dimension, (row + 1) * spec.dimension));
   };
   const lookup = async <T>(
     ids: readonly string[],
     fields: readonly string[],
-    read: (data: readonly FieldData[], id: string, row: number) => T,
+    open: (data: readonly FieldData[]) => (id: string, row: number) => T,
   ): Promise<(T | null)[]> => {
     const found = new Map<string, T>();
     for (const part of idParts(ids, ROWS_A_QUERY)) {
       const expression = adoptedIdIn(part, layout);
       if (expression === undefined) continue;
       const { fields_data: data } = await query(expression, fields);
-      for (const [row, id] of adoptedIds(data, layout).entries()) found.set(id, read(data, id, row));
+      const read = open(data);
+      for (const [row, id] of adoptedIds(data, layout).entries()) found.set(id, read(id, row));
     }
     return inOrder(ids, found);
   };
@@ -88,18 +76,28 @@ export function createAdoptedCollection(
   return {
     spec,
     lexical: false,
+    projects: items.projects,
     fault,
     upsert: readOnly,
     delete: readOnly,
-    fetch: (ids) => lookup(ids, itemColumns, itemAt),
-    vectors: (ids) => lookup(ids, [vector], (data, _id, row) => vectorAt(data, row)),
+    fetch: (ids, projection = 'all') =>
+      lookup(ids, items.names(projection), (data) => {
+        const read = items.reader(data, projection);
+        return (id, row) => read(id, row)();
+      }),
+    vectors: (ids) =>
+      lookup(ids, [vector], (data) => {
+        const vectorAt = vectorsOf(data);
+        return (_id, row) => vectorAt(row);
+      }),
     hashes: (ids) => Promise.resolve(ids.map(() => null)),
-    async search(queries, { limit, filter, signal }) {
+    async search(queries, { limit, filter, items: wanted, signal }) {
       checkQueries(queries, limit, spec, MILVUS_CAPABILITIES.maxQueries);
       if (limit > MAX_HITS) throw badInput(`a search of Milvus gives ${String(MAX_HITS)} hits at most`);
       throwIfAborted(signal);
       const expression = expressionOf(filter);
-      return queries.length === 0 ? [] : abortable(nearest(queries, limit, expression, { signal }), signal);
+      if (queries.length === 0) return [];
+      return abortable(nearest(queries, limit, expression, { items: wanted, signal }), signal);
     },
     searchText: () => Promise.reject(noLexicalSearch('milvus', 'an adopted collection has no such search')),
     // Async, so that a refused filter is a rejection like every other error.
@@ -108,15 +106,16 @@ export function createAdoptedCollection(
       for (let last = after; ;) {
         const { fields_data: data } = await query(
           last === undefined ? everyRow(layout) : adoptedIdAfter(last, layout),
-          [...itemColumns, vector],
+          [...items.names('all'), vector],
           Math.min(batch, ROWS_A_QUERY),
           signal,
         );
         const ids = adoptedIds(data, layout);
         if (ids.length === 0) return;
+        const [itemAt, vectorAt] = [items.reader(data, 'all'), vectorsOf(data)];
         yield ids.map((id, row): VectorRecord => ({
-          item: itemAt(data, id, row),
-          vector: vectorAt(data, row),
+          item: itemAt(id, row)(),
+          vector: vectorAt(row),
           hash: '',
         }));
         last = ids.at(-1);

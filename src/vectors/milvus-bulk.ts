@@ -10,7 +10,8 @@ import type { MilvusConnection } from './milvus-connection.js';
 import { MilvusRefusal, checkStatus } from './milvus-fault.js';
 import { columnName } from './milvus-filter.js';
 import type { MilvusOptions } from './milvus-options.js';
-import { type MilvusRow, toRow } from './milvus-rows.js';
+import { ITEM, itemColumnName } from './milvus-items.js';
+import { type MilvusRow, type RowLayout, toRow } from './milvus-rows.js';
 import { TEXT as WORDS_TEXT } from './milvus-schema.js';
 import { FLOAT, TEXT, column, listColumn, schemaOf } from './parquet-columns.js';
 import type { BulkLoad, CollectionSpec, VectorRecord } from './store.js';
@@ -31,13 +32,13 @@ type UpsertRows = (rows: readonly MilvusRow[]) => Promise<void>;
 export function createBulkLoad(
   connection: MilvusConnection,
   spec: CollectionSpec,
-  lexical: boolean,
+  layout: RowLayout,
   { bulk: { folder, path, fromRows }, loadTimeoutMs }: Pick<MilvusOptions, 'bulk' | 'loadTimeoutMs'>,
   upsertRows: UpsertRows,
 ): BulkLoad | undefined {
   if (folder === null) return undefined;
   const { name } = spec;
-  const columns = fileColumns(spec, lexical);
+  const columns = fileColumns(spec, layout);
 
   /** Waits until none of the imports that `wanted` picks is under way; throws when one of them failed. */
   const waitFor = async (wanted: (task: string) => boolean, signal: AbortSignal): Promise<void> => {
@@ -108,7 +109,7 @@ export function createBulkLoad(
       };
       for await (const records of batches) {
         throwIfAborted(signal);
-        const rows = records.map((record: VectorRecord) => toRow(record, spec, lexical));
+        const rows = records.map((record: VectorRecord) => toRow(record, spec, layout));
         const apart = rows.filter((row) => !isComplete(row));
         if (apart.length > 0) await upsertRows(apart);
         done += apart.length;
@@ -128,12 +129,13 @@ function isComplete(row: MilvusRow): boolean {
 /** A column of the file, by its name. */
 type FileColumns = ReadonlyMap<string, SchemaElement[]>;
 
-function fileColumns(spec: CollectionSpec, lexical: boolean): FileColumns {
+function fileColumns(spec: CollectionSpec, { lexical, apart }: RowLayout): FileColumns {
   const columns = [
     column('id', TEXT),
     listColumn('vector', FLOAT),
     column('hash', TEXT),
-    listColumn('item', TEXT),
+    listColumn(ITEM, TEXT),
+    ...apart.map(({ field }) => column(itemColumnName(field), TEXT)),
     ...filterableFields(spec).map(({ name, type }) => fieldColumn(columnName(name), type)),
     ...(lexical ? [column(WORDS_TEXT, TEXT)] : []),
   ];

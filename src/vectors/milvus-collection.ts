@@ -1,9 +1,8 @@
 import { badInput, throwIfAborted } from '../errors.js';
-import type { Item } from '../catalogue/item.js';
 import { abortable } from './abortable.js';
 import { FILTER_OPERATORS, type Filter } from './filter.js';
-import { idParts, inOrder } from './ids.js';
-import type { MilvusConnection, ReadOptions } from './milvus-connection.js';
+import { idParts } from './ids.js';
+import type { MilvusConnection } from './milvus-connection.js';
 import { createBulkLoad } from './milvus-bulk.js';
 import { createCompletion } from './milvus-completion.js';
 import { countRows } from './milvus-count.js';
@@ -11,8 +10,9 @@ import { checkStatus } from './milvus-fault.js';
 import { TRUE, compileExpression, idAfter, idIn } from './milvus-filter.js';
 import { handedOver } from './milvus-handover.js';
 import type { MilvusOptions } from './milvus-options.js';
-import type { FieldData } from './milvus-proto.js';
-import { type MilvusRow, toItem, toRecords, toRow } from './milvus-rows.js';
+import { createItemColumns } from './milvus-items.js';
+import { IDS_A_QUERY, createReads } from './milvus-reads.js';
+import { type MilvusRow, type RowLayout, toRecords, toRow } from './milvus-rows.js';
 import { hasLexicalSearch } from './milvus-schema.js';
 import { MAX_HITS, createMatches, createNearest } from './milvus-search.js';
 import { NEEDS_TEXT_FIELDS, checkLimit, checkQueries, checkRecords, noLexicalSearch } from './records.js';
@@ -20,8 +20,6 @@ import { partsOf } from './parts.js';
 import type { Collection, CollectionSpec, StoreCapabilities } from './store.js';
 import { typedFilter } from './typed-filter.js';
 
-/** Ids in one expression. */
-const IDS_A_QUERY = 1_000;
 /** Rows of one step of a scan at most: a few megabytes with their vectors. */
 const SCAN_ROWS = 1_000;
 /** Estimated bytes of the rows in one upsert: gRPC takes 64 MB by default. */
@@ -39,9 +37,7 @@ export const MILVUS_CAPABILITIES: StoreCapabilities = {
 };
 
 /** What is known of a collection and its server. */
-export interface MilvusFacts {
-  /** Whether it has words to search. */
-  readonly lexical: boolean;
+export interface MilvusFacts extends RowLayout {
   /** The server's own. */
   readonly version: string;
   /** Why it can't answer now. */
@@ -53,41 +49,15 @@ export function createMilvusCollection(
   connection: MilvusConnection,
   spec: CollectionSpec,
   options: MilvusOptions,
-  { fault, lexical, version }: MilvusFacts,
+  { fault, version, ...layout }: MilvusFacts,
 ): Collection {
   const { name } = spec;
-  const nearest = createNearest(connection, name, options.index);
+  const { lexical } = layout;
+  const items = createItemColumns(layout.apart);
+  const nearest = createNearest(connection, name, options.index, { key: 'id', vector: 'vector', items });
+  const reads = createReads(connection, spec, items);
   const complete = createCompletion(connection, spec);
   const matches = createMatches(connection, name);
-  /** Reads that follow a write of the same caller, e.g. of an import: they see everything acknowledged before. */
-  const STRONG: ReadOptions = { consistency: 'Strong' };
-
-  /** Rows by id, each as `read` makes it of a column's row. */
-  const lookup = async <T>(
-    ids: readonly string[],
-    field: string,
-    read: (column: FieldData, row: number) => T,
-    reads?: ReadOptions,
-  ): Promise<Map<string, T>> => {
-    const found = new Map<string, T>();
-    for (const part of idParts(ids, IDS_A_QUERY)) {
-      const answer = await connection.query(
-        {
-          collection_name: name,
-          expr: idIn(part),
-          output_fields: ['id', field],
-          query_params: [],
-        },
-        reads,
-      );
-      const column = (wanted: string): FieldData | undefined =>
-        answer.fields_data.find(({ field_name }) => field_name === wanted);
-      const values = column(field);
-      for (const [row, id] of (column('id')?.scalars?.string_data?.data ?? []).entries())
-        if (values !== undefined) found.set(id, read(values, row));
-    }
-    return found;
-  };
   const expressionOf = (filter: Filter | undefined): string =>
     filter === undefined ? '' : compileExpression(typedFilter(filter, spec));
 
@@ -107,18 +77,19 @@ export function createMilvusCollection(
     spec,
     lexical,
     fault,
-    bulk: createBulkLoad(connection, spec, lexical, options, async (rows) => {
+    projects: items.projects,
+    bulk: createBulkLoad(connection, spec, layout, options, async (rows) => {
       for (const part of parts(rows, spec.dimension)) await upsertRows(part);
     }),
     async upsert(records) {
       const rows = checkRecords(records, spec, MILVUS_CAPABILITIES.maxUpsert).map((record) =>
-        toRow(record, spec, lexical),
+        toRow(record, spec, layout),
       );
       for (const part of parts(rows, spec.dimension)) await upsertRows(part);
     },
     async delete(ids) {
       // Milvus answers how many it was asked to delete, not how many were there.
-      const there = [...(await lookup(ids, 'hash', () => true, STRONG)).keys()];
+      const there = await reads.there(ids);
       for (const part of idParts(there, IDS_A_QUERY)) {
         await connection.sdk('deleting records', async (client) => {
           const answer = await client.delete({
@@ -131,33 +102,16 @@ export function createMilvusCollection(
       }
       return there.length;
     },
-    async fetch(ids) {
-      const found = await lookup(ids, 'item', (column, row) => {
-        return column.scalars?.array_data?.data[row]?.string_data?.data ?? [];
-      });
-      return ids.map((id): Item | null => {
-        const item = found.get(id);
-        return item === undefined ? null : toItem(id, item);
-      });
-    },
-    async vectors(ids) {
-      const { dimension } = spec;
-      const found = await lookup(ids, 'vector', ({ vectors }, row) =>
-        Float32Array.from((vectors?.float_vector?.data ?? []).slice(row * dimension, (row + 1) * dimension)),
-      );
-      return inOrder(ids, found);
-    },
-    async hashes(ids) {
-      const read = ({ scalars }: FieldData, row: number): string => scalars?.string_data?.data[row] ?? '';
-      return inOrder(ids, await lookup(ids, 'hash', read, STRONG));
-    },
-    async search(queries, { limit, filter, items, signal }) {
+    fetch: (ids, projection = 'all') => reads.fetch(ids, projection),
+    vectors: reads.vectors,
+    hashes: reads.hashes,
+    async search(queries, { limit, filter, items: wanted, signal }) {
       checkQueries(queries, limit, spec, MILVUS_CAPABILITIES.maxQueries);
       if (limit > MAX_HITS) throw badInput(`a search of Milvus gives ${String(MAX_HITS)} hits at most`);
       throwIfAborted(signal);
       const expression = expressionOf(filter);
       if (queries.length === 0) return [];
-      const found = nearest(queries, limit, expression, { items, signal });
+      const found = nearest(queries, limit, expression, { items: wanted, signal });
       return abortable(
         expression === '' ? found : found.then((hits) => complete(hits, queries, limit, expression, signal)),
         signal,
@@ -177,12 +131,12 @@ export function createMilvusCollection(
           {
             collection_name: name,
             expr: last === undefined ? TRUE : idAfter(last),
-            output_fields: ['id', 'hash', 'item', 'vector'],
+            output_fields: ['id', 'hash', 'vector', ...items.names('all')],
             query_params: [{ key: 'limit', value: String(Math.min(batch, SCAN_ROWS)) }],
           },
           { consistency: 'Strong', signal },
         );
-        const records = toRecords(columns.fields_data, spec.dimension);
+        const records = toRecords(columns.fields_data, spec.dimension, items);
         if (records.length === 0) return;
         yield records;
         last = records.at(-1)?.item.id;

@@ -1,6 +1,6 @@
 import { badInput } from '../errors.js';
-import type { Item } from '../catalogue/item.js';
 import { columnName, columnText } from './milvus-filter.js';
+import { type ItemColumn, type ItemColumns, splitItem } from './milvus-items.js';
 import type { FieldData } from './milvus-proto.js';
 import type { CollectionSpec, IndexedField, VectorRecord } from './store.js';
 import { lexicalText } from './records.js';
@@ -18,15 +18,24 @@ const PIECE_UNITS = Math.floor(TEXT_MAX_BYTES / 3);
 /** A row as the SDK's upsert takes it. */
 export type MilvusRow = Record<string, string | number | number[] | string[]>;
 
+/** What of a row depends on how its collection was made. */
+export interface RowLayout {
+  /** Whether it has words to search. */
+  readonly lexical: boolean;
+  /** The fields that have a column of their own. */
+  readonly apart: readonly ItemColumn[];
+}
+
 /** A record as a row. Throws BAD_USER_INPUT where a value has another type than its field, or is more than a row holds. */
 export function toRow(
   { item, vector, hash }: VectorRecord,
   spec: CollectionSpec,
-  lexical: boolean,
+  { lexical, apart }: RowLayout,
 ): MilvusRow {
   if (Buffer.byteLength(item.id, 'utf8') > TEXT_MAX_BYTES)
     throw badInput(`an id has ${String(TEXT_MAX_BYTES)} bytes at most`);
-  const json = pieces(JSON.stringify(item.fields));
+  const { columns, rest } = splitItem(item, apart);
+  const json = pieces(rest);
   if (json.length > ITEM_MAX_PIECES)
     throw badInput(`an item has ${String(ITEM_MAX_PIECES * PIECE_UNITS)} characters of JSON at most`);
   return {
@@ -34,6 +43,7 @@ export function toRow(
     hash,
     vector: Array.from(vector),
     item: json,
+    ...columns,
     // What does not fit the column is not found by its words.
     ...(lexical && { text: pieces(lexicalText(item, spec) ?? '')[0] ?? '' }),
     ...Object.fromEntries(
@@ -42,21 +52,20 @@ export function toRow(
   };
 }
 
-/** The item of an id and the pieces of its JSON. */
-export function toItem(id: string, item: readonly string[]): Item {
-  return { id, fields: JSON.parse(item.join('')) as Item['fields'] };
-}
-
-/** The records of an answer with the columns `id`, `hash`, `item` and `vector`. */
-export function toRecords(columns: readonly FieldData[], dimension: number): VectorRecord[] {
+/** The records of an answer with the columns `id`, `hash`, `vector` and all of `items`. */
+export function toRecords(
+  columns: readonly FieldData[],
+  dimension: number,
+  items: ItemColumns,
+): VectorRecord[] {
   const column = (name: string): FieldData | undefined =>
     columns.find(({ field_name: field }) => field === name);
   const texts = (name: string): readonly string[] => column(name)?.scalars?.string_data?.data ?? [];
-  const items = column('item')?.scalars?.array_data?.data ?? [];
+  const read = items.reader(columns, 'all');
   const floats = column('vector')?.vectors?.float_vector?.data ?? [];
   const hashes = texts('hash');
   return texts('id').map((id, row) => ({
-    item: toItem(id, items[row]?.string_data?.data ?? []),
+    item: read(id, row)?.() ?? { id, fields: {} },
     hash: hashes[row] ?? '',
     vector: Float32Array.from(floats.slice(row * dimension, (row + 1) * dimension)),
   }));

@@ -1,9 +1,10 @@
 import type { CreateCollectionReq, FieldType as MilvusField } from '@zilliz/milvus2-sdk-node';
 import { z } from 'zod';
-import { FIELD_TYPES } from '../catalogue/catalogue.js';
+import { FIELD_TYPES, type FieldType } from '../catalogue/catalogue.js';
 import { badInput } from '../errors.js';
 import { columnName } from './milvus-filter.js';
 import type { MilvusOptions } from './milvus-options.js';
+import { ITEM, itemColumnName } from './milvus-items.js';
 import { ITEM_MAX_PIECES, LIST_MAX_ELEMENTS, TEXT_MAX_BYTES } from './milvus-rows.js';
 import type { CollectionSpec, IndexedField } from './store.js';
 import type { TextLanguage } from './text-language.js';
@@ -42,7 +43,17 @@ export function hasLexicalSearch(version: string): boolean {
   return major > 2 || (major === 2 && minor >= LEXICAL_FROM);
 }
 
-/** The collection of `spec`: `id`, `vector`, `hash`, `item` (JSON of all fields, in pieces) and a typed column a filterable field. */
+/** Fields of a collection at most, by `proxy.maxFieldNum` and on Zilliz Cloud. */
+const MAX_COLUMNS = 64;
+/** Bytes of the JSON of a value whose type has no long ones; Milvus plans segments by what a column may hold. */
+const SHORT_MAX_BYTES = 64;
+/** Types whose values may be long. */
+const LONG: ReadonlySet<FieldType> = new Set(['string', 'strings', 'json']);
+
+/**
+ * The collection of `spec`: `id`, `vector`, `hash`, a typed column a filterable field, a column a field of items, by which a search brings along what
+ * was selected and no more, and `item` for what has none.
+ */
 export async function createRequest(
   spec: CollectionSpec,
   { partitionKey, textLanguage }: Pick<MilvusOptions, 'partitionKey' | 'textLanguage'>,
@@ -56,22 +67,23 @@ export async function createRequest(
       `store.milvus.partitionKey: expected a filterable string field of the catalogue, but got ${partitionKey}`,
     );
   const texts = { element_type: 'VarChar', max_length: TEXT_MAX_BYTES } as const;
+  const columns: MilvusField[] = [
+    { name: 'id', data_type: 'VarChar', max_length: TEXT_MAX_BYTES, is_primary_key: true },
+    { name: 'vector', data_type: 'FloatVector', dim: dimension },
+    { name: 'hash', data_type: 'VarChar', max_length: TEXT_MAX_BYTES },
+    { name: ITEM, data_type: 'Array', max_capacity: ITEM_MAX_PIECES, ...texts },
+    ...filterableFields(spec).map((field) => ({
+      ...column(field),
+      ...(field.name === partitionKey && { is_partition_key: true }),
+    })),
+    ...(lexical ? textColumns(textLanguage) : []),
+  ];
   return {
     collection_name: spec.name,
     description: JSON.stringify({ kindred: { dimension, fields, text } }),
     enable_dynamic_field: false,
     consistency_level: 'Bounded',
-    fields: [
-      { name: 'id', data_type: 'VarChar', max_length: TEXT_MAX_BYTES, is_primary_key: true },
-      { name: 'vector', data_type: 'FloatVector', dim: dimension },
-      { name: 'hash', data_type: 'VarChar', max_length: TEXT_MAX_BYTES },
-      { name: 'item', data_type: 'Array', max_capacity: ITEM_MAX_PIECES, ...texts },
-      ...filterableFields(spec).map((field) => ({
-        ...column(field),
-        ...(field.name === partitionKey && { is_partition_key: true }),
-      })),
-      ...(lexical ? textColumns(textLanguage) : []),
-    ],
+    fields: [...columns, ...itemColumns(spec, MAX_COLUMNS - columns.length)],
     ...(lexical && {
       functions: [
         {
@@ -84,6 +96,17 @@ export async function createRequest(
       ],
     }),
   };
+}
+
+/** Columns for as many fields of items as there is room for, those with long values first. */
+function itemColumns({ itemFields = [] }: CollectionSpec, room: number): MilvusField[] {
+  const long = itemFields.filter(({ type }) => LONG.has(type));
+  const short = itemFields.filter(({ type }) => !LONG.has(type));
+  return [...long, ...short].slice(0, Math.max(0, room)).map(({ name, type }) => ({
+    name: itemColumnName(name),
+    data_type: 'VarChar',
+    max_length: LONG.has(type) ? TEXT_MAX_BYTES : SHORT_MAX_BYTES,
+  }));
 }
 
 /** Words in lower case, without accents, as stems of `language` where there is one. */

@@ -1,12 +1,12 @@
 import type { MilvusConnection } from './milvus-connection.js';
 import { searchParams } from './milvus-index.js';
 import type { MilvusIndex } from './milvus-options.js';
+import type { ItemColumns } from './milvus-items.js';
 import { type SearchResults, toNumber } from './milvus-proto.js';
-import { toItem } from './milvus-rows.js';
 import { WORDS } from './milvus-schema.js';
 import { pastTies } from './past-ties.js';
 import { clampCosine, compareHits } from './records.js';
-import type { Hit } from './store.js';
+import type { Hit, Projection } from './store.js';
 
 /** Hits fetched beyond the limit, so that equals at its edge are told apart by id; few, since each brings its item along. */
 const SPARE = 4;
@@ -20,13 +20,14 @@ type Nearest = (
   queries: readonly Float32Array[],
   limit: number,
   expression: string,
-  more: { readonly items?: boolean; readonly signal?: AbortSignal },
+  more: { readonly items?: Projection; readonly signal?: AbortSignal },
 ) => Promise<Hit[][]>;
 
-/** The fields of key and vector. */
+/** Where key, vector and items are. */
 interface SearchedFields {
   readonly key: string;
   readonly vector: string;
+  readonly items: ItemColumns;
 }
 
 /** Searches all queries in one call. */
@@ -34,15 +35,15 @@ export function createNearest(
   connection: MilvusConnection,
   collection: string,
   index: MilvusIndex,
-  { key, vector }: SearchedFields = { key: 'id', vector: 'vector' },
+  { key, vector, items: columns }: SearchedFields,
 ): Nearest {
-  const run: Nearest = async (queries, limit, expression, { items = false, signal }) => {
+  const run: Nearest = async (queries, limit, expression, { items = [], signal }) => {
     const answer = await connection.search(
       {
         collection_name: collection,
         queries,
         dsl: expression,
-        output_fields: items ? [key, 'item'] : [key],
+        output_fields: [key, ...columns.names(items)],
         search_params: [
           { key: 'anns_field', value: vector },
           { key: 'metric_type', value: 'COSINE' },
@@ -53,7 +54,8 @@ export function createNearest(
       },
       { signal },
     );
-    return split(answer, queries.length, clampCosine);
+    const read = items.length === 0 ? undefined : columns.reader(answer.results?.fields_data ?? [], items);
+    return split(answer, queries.length, clampCosine, read);
   };
 
   return (queries, limit, expression, more) =>
@@ -96,20 +98,23 @@ export function createMatches(connection: MilvusConnection, collection: string):
   };
 }
 
-/** Ids and scores of all queries follow one another. */
-function split({ results }: SearchResults, queries: number, scale: (score: number) => number): Hit[][] {
+/** Ids and scores of all queries follow one another, as do the fields of the items. */
+function split(
+  { results }: SearchResults,
+  queries: number,
+  scale: (score: number) => number,
+  read?: ReturnType<ItemColumns['reader']>,
+): Hit[][] {
   const ids = results?.ids?.str_id?.data ?? results?.ids?.int_id?.data.map(String) ?? [];
   const scores = results?.scores ?? [];
-  const items = results?.fields_data.find(({ field_name: field }) => field === 'item')?.scalars?.array_data
-    ?.data;
   let from = 0;
   return Array.from({ length: queries }, (_, query) => {
     const count = toNumber(results?.topks[query] ?? 0);
     const hits: Hit[] = [];
     for (let at = from; at < from + count; at += 1) {
       const [id, score] = [ids[at] ?? '', scale(scores[at] ?? NaN)];
-      const json = items?.[at]?.string_data?.data;
-      hits.push(json === undefined ? { id, score } : { id, score, item: () => toItem(id, json) });
+      const item = read?.(id, at);
+      hits.push(item === undefined ? { id, score } : { id, score, item });
     }
     from += count;
     return hits.sort(compareHits);

@@ -7,6 +7,7 @@ import { MILVUS_CAPABILITIES, type MilvusFacts, createMilvusCollection } from '.
 import { type MilvusConnection, createMilvusConnection } from './milvus-connection.js';
 import { MilvusRefusal, checkStatus } from './milvus-fault.js';
 import { buildParams } from './milvus-index.js';
+import { itemColumnsOf } from './milvus-items.js';
 import { isThere, loaded } from './milvus-loading.js';
 import type { MilvusOptions } from './milvus-options.js';
 import { WORDS, createRequest, hasLexicalSearch, specOf } from './milvus-schema.js';
@@ -100,7 +101,7 @@ async function openCollection(
   options: MilvusOptions,
 ): Promise<Opened> {
   const { name, text = [] } = wanted;
-  const { version, description, lexical } = await connection.sdk('opening a collection', async (client) => {
+  const { version, description, ...layout } = await connection.sdk('opening a collection', async (client) => {
     // Milvus Lite tells none, whatever the type says.
     const { version = '' } = (await client.getVersion()) as { version?: string };
     if (!(await isThere(client, name)))
@@ -112,12 +113,17 @@ async function openCollection(
     checkStatus(status);
     const words = schema.fields.some((field) => field.name === WORDS);
     await indexAndLoad(client, name, options, words);
-    return { version, description: schema.description, lexical: words };
+    return {
+      version,
+      description: schema.description,
+      lexical: words,
+      apart: itemColumnsOf(schema.fields),
+    };
   });
   const spec = specOf(description, name);
   if (spec === undefined) throw specError(name, 'the collection of that name was not made by Kindred');
   await loaded(connection, name, options.loadTimeoutMs);
-  return { spec, version, lexical };
+  return { spec, version, ...layout };
 }
 
 async function create(client: MilvusClient, request: CreateCollectionReq): Promise<void> {

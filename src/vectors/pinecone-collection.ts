@@ -99,12 +99,12 @@ export function createPineconeCollection(
 
   const search = async (
     queries: readonly Float32Array[],
-    { limit, filter, items = false }: SearchOptions,
+    { limit, filter, items = [] }: SearchOptions,
   ): Promise<Hit[][]> => {
     const compiled = filter === undefined ? true : compileFilter(typedFilter(filter, spec));
     if (compiled === false) return queries.map(() => []);
     const where = compiled === true ? undefined : compiled;
-    return Promise.all(queries.map((vector) => nearest(vector, limit, where, items)));
+    return Promise.all(queries.map((vector) => nearest(vector, limit, where, items.length > 0)));
   };
 
   const count = async (filter: Filter | undefined): Promise<number> => {
@@ -130,6 +130,7 @@ export function createPineconeCollection(
   return {
     spec,
     lexical: false,
+    projects: false,
     fault: () => connection.away(),
     async upsert(records) {
       const made = checkRecords(records, spec, PINECONE_CAPABILITIES.maxUpsert).map((record) =>

@@ -1,6 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Item } from '../catalogue/item.js';
-import type { Collection } from './store.js';
+import type { Collection, Projection } from './store.js';
 
 export interface RememberedOptions {
   /** Items kept at most; the least recently used go first. */
@@ -9,25 +9,34 @@ export interface RememberedOptions {
   readonly ttlMs: number;
 }
 
+/** An item as one read had it. */
+interface Known {
+  /** What the read asked for: of other fields nothing is known. */
+  readonly fields: Projection;
+  /** What a search brought along is read only when somebody asks for it. */
+  item: Item | (() => Item);
+}
+
 /**
  * Keeps items that were fetched, or brought along by a search, for as long as the store itself may be late (`store.refreshMs`), so that a hot page costs no call: of a search
  * whose text and window are cached, fetching its ten items was three quarters of the CPU. Writes through this collection are seen at once.
+ *
+ * What is kept of an item comes from a single read, so no item has a title of before a write and a price of after it: where fields are missing, those
+ * and the known ones are read together.
  */
 export function remembered(collection: Collection, { maxItems, ttlMs }: RememberedOptions): Collection {
   // Where nothing is kept nothing is brought along either.
   if (ttlMs === 0)
     return {
       ...collection,
-      search: (queries, options) => collection.search(queries, { ...options, items: false }),
+      search: (queries, options) => collection.search(queries, { ...options, items: [] }),
     };
-  // What a search brought along is read only when somebody asks for it.
-  const items = new LRUCache<string, Item | (() => Item)>({ max: maxItems, ttl: ttlMs });
-  const recall = (id: string): Item | null => {
+  const items = new LRUCache<string, Known>({ max: maxItems, ttl: ttlMs });
+  const recall = (id: string, wanted: Projection): Item | null => {
     const known = items.get(id);
-    if (typeof known !== 'function') return known ?? null;
-    const item = known();
-    items.set(id, item, { noUpdateTTL: true });
-    return item;
+    if (known === undefined || !covers(known.fields, wanted)) return null;
+    if (typeof known.item === 'function') known.item = known.item();
+    return known.item;
   };
   /** Counts writes: a fetch that one overtook must not bring back what was there before. */
   let writes = 0;
@@ -41,24 +50,31 @@ export function remembered(collection: Collection, { maxItems, ttlMs }: Remember
   };
   return {
     ...collection,
-    fetch: async (ids) => {
-      const known = ids.map(recall);
+    fetch: async (ids, wanted = 'all') => {
+      const known = ids.map((id) => recall(id, wanted));
       const missing = ids.filter((_, index) => known[index] === null);
       if (missing.length === 0) return known;
       const before = writes;
-      const found = await collection.fetch(missing);
+      const fields = missing.reduce<Projection>(
+        (all, id) => union(all, items.peek(id)?.fields ?? []),
+        wanted,
+      );
+      const found = await collection.fetch(missing, fields);
       if (writes === before) {
-        for (const item of found) if (item !== null) items.set(item.id, item);
+        for (const item of found) if (item !== null) items.set(item.id, { fields, item });
       }
       const fetched = found.values();
       return known.map((item) => item ?? fetched.next().value ?? null);
     },
     search: async (queries, options) => {
       const before = writes;
+      const { items: fields = [] } = options;
       const results = await collection.search(queries, options);
       return results.map((hits) =>
         hits.map(({ id, score, item }) => {
-          if (item !== undefined && writes === before) items.set(id, item);
+          const known = items.peek(id)?.fields ?? [];
+          const knowsMore = covers(known, fields) && !covers(fields, known);
+          if (item !== undefined && writes === before && !knowsMore) items.set(id, { fields, item });
           return { id, score };
         }),
       );
@@ -70,4 +86,15 @@ export function remembered(collection: Collection, { maxItems, ttlMs }: Remember
       ),
     delete: (ids) => forget(ids, collection.delete(ids)),
   };
+}
+
+/** Whether whoever has `fields` has all of `wanted`. */
+function covers(fields: Projection, wanted: Projection): boolean {
+  if (fields === 'all') return true;
+  return wanted !== 'all' && wanted.every((field) => fields.includes(field));
+}
+
+function union(a: Projection, b: Projection): Projection {
+  if (a === 'all' || b === 'all') return 'all';
+  return covers(a, b) ? a : [...new Set([...a, ...b])].sort();
 }

@@ -2,18 +2,24 @@ import type { FieldType } from '../catalogue/catalogue.js';
 import type { Item } from '../catalogue/item.js';
 import type { Filter, FilterOperator } from './filter.js';
 
-/** A field that filters may name, with the type that decides its column. */
+/** A field of items, with the type that decides its column. */
 export interface IndexedField {
   readonly name: string;
   readonly type: FieldType;
 }
+
+/** Which fields of items to read: all, or at least those named. */
+export type Projection = 'all' | readonly string[];
 
 /** What a collection holds: the vectors of one model over one catalogue. */
 export interface CollectionSpec {
   /** `[A-Za-z0-9_]{1,200}`; holds entity, model id and digest, so two models never share a collection. */
   readonly name: string;
   readonly dimension: number;
+  /** Fields that filters may name. */
   readonly fields: readonly IndexedField[];
+  /** Fields that items may have, so that a store can keep each in a column of its own; by default none is known. Items may have others, too. */
+  readonly itemFields?: readonly IndexedField[];
   /** Fields whose words lexical search finds; by default none, and there is no lexical search. */
   readonly text?: readonly string[];
   /** The model version whose vectors it holds, for a store that is told where to find them. */
@@ -32,13 +38,13 @@ export interface Hit {
   readonly id: string;
   /** Higher is better. Of a search by vectors the cosine, -1 to 1; of one by words a BM25 score, 0 or more, without a scale. */
   readonly score: number;
-  /** Reads the item, where the search brought it along. */
+  /** Reads the item, where the search brought it along; it has what {@link SearchOptions.items} asked for. */
   readonly item?: () => Item;
 }
 
 export interface SearchOptions {
-  /** Whether hits may bring their items along, where that costs the store less than a call of its own; they need not. */
-  readonly items?: boolean;
+  /** Fields that hits may bring along, where that costs the store less than a call of its own; they need not. By default none. */
+  readonly items?: Projection;
   /** How many hits a query gets at most. */
   readonly limit: number;
   readonly filter?: Filter;
@@ -100,6 +106,8 @@ export interface Collection {
   readonly spec: CollectionSpec;
   /** Whether `searchText` answers here: the store can, and the spec names fields to search. */
   readonly lexical: boolean;
+  /** Whether some fields of an item are read for less than all of them. Where they are not, callers do best to ask for all and keep them. */
+  readonly projects: boolean;
   /**
    * Inserts records or replaces those with the same id, all or none of this call. Throws UPSTREAM_UNAVAILABLE when the store can't be
    * reached; a record whose vector has another dimension is BAD_USER_INPUT.
@@ -107,8 +115,8 @@ export interface Collection {
   upsert(records: readonly VectorRecord[]): Promise<void>;
   /** Deletes by id; ids that are not there are no error. Answers how many were there. */
   delete(ids: readonly string[]): Promise<number>;
-  /** Items in the order of `ids`; null where there is none. */
-  fetch(ids: readonly string[]): Promise<(Item | null)[]>;
+  /** Items in the order of `ids`, with the fields of `projection` (by default all) that they have; null where there is none. */
+  fetch(ids: readonly string[], projection?: Projection): Promise<(Item | null)[]>;
   /** Vectors in the order of `ids`; null where there is none. */
   vectors(ids: readonly string[]): Promise<(Float32Array | null)[]>;
   /** Content hashes in the order of `ids`; null where there is none. */

@@ -6,6 +6,7 @@ import { benchImport } from './import.js';
 import { benchRollout } from './rollout.js';
 import { benchSearch } from './search.js';
 import { benchStore } from './store.js';
+import { benchStoreFields } from './store-fields.js';
 import { benchStoreGrowth } from './store-growth.js';
 import { benchTokenize } from './tokenize.js';
 
@@ -16,6 +17,7 @@ const BENCHES: Record<string, (parts: readonly string[]) => Promise<void>> = {
   rollout: benchRollout,
   search: benchSearch,
   store: benchStore,
+  'store-fields': benchStoreFields,
   'store-growth': benchStoreGrowth,
   tokenize: benchTokenize,
 };

@@ -62,8 +62,12 @@ export interface Filled {
   readonly indexSeconds: number;
 }
 
-/** Writes all vectors, with three properties each. */
-export async function fill(collection: Collection, vectors: readonly Float32Array[]): Promise<Filled> {
+/** Writes all vectors, with three properties each and those that `more` gives the record of a number. */
+export async function fill(
+  collection: Collection,
+  vectors: readonly Float32Array[],
+  more: (number: number) => Readonly<Record<string, string>> = () => ({}),
+): Promise<Filled> {
   const started = performance.now();
   for (let from = 0; from < vectors.length; from += BATCH) {
     const records = vectors.slice(from, from + BATCH).map((vector, at): VectorRecord => {
@@ -72,6 +76,7 @@ export async function fill(collection: Collection, vectors: readonly Float32Arra
         title: `Product number ${String(number)}`,
         brand: `brand ${String(number % 50)}`,
         price: number / 7,
+        ...more(number),
       };
       return { item: { id: `p${String(number)}`, fields }, vector, hash: `h${String(number)}` };
     });

@@ -107,7 +107,7 @@ async function idle(adapter: string, pids: readonly number[]): Promise<void> {
   report({ bench: 'store', name: `${adapter}: CPU while nobody asks`, value, unit: 'cores' });
 }
 
-/** The SDK's own search of ten hits with their item, one at a time: what the gateway's median is compared with. */
+/** The SDK's own search of ten hits with their properties, one at a time: what the gateway's median is compared with. */
 async function ownCall(address: string, { spec }: Collection, near: () => Float32Array): Promise<void> {
   const client = new MilvusClient({ address, telemetry: { enabled: false } });
   await client.connectPromise;
@@ -120,7 +120,7 @@ async function ownCall(address: string, { spec }: Collection, near: () => Float3
       anns_field: 'vector',
       data,
       limit: 10,
-      output_fields: ['id', 'item'],
+      output_fields: ['id', 'item_title', 'item_brand', 'item_price'],
       params: { ef: 128 },
       consistency_level: ConsistencyLevelEnum.Bounded,
     });

@@ -86,7 +86,8 @@ export function useCollections(make: () => StoreUnderTest): Collections {
   });
   const open = (over: Partial<CollectionSpec> = {}): Promise<Collection> => {
     next += 1;
-    return store.open({ name: `Test_${String(next)}`, dimension: 8, fields: FIELDS, ...over });
+    const spec = { dimension: 8, fields: FIELDS, itemFields: FIELDS };
+    return store.open({ name: `Test_${String(next)}`, ...spec, ...over });
   };
   return {
     store: () => store,

@@ -31,7 +31,7 @@ export function describeSearch(collections: Collections): void {
         Array.from({ length: 30 }, (_, i) => record(`r${String(i)}`, { stock: i, deep: [i] }, unitVector(i))),
       );
       for (const queries of [[unitVector(40)], [unitVector(41), unitVector(42)]])
-        for (const hits of await collection.search(queries, { limit: 5, items: true })) {
+        for (const hits of await collection.search(queries, { limit: 5, items: 'all' })) {
           expect(hits).toHaveLength(5);
           const items = await collection.fetch(hits.map(({ id }) => id));
           for (const [at, { item }] of hits.entries())

@@ -3,6 +3,7 @@ import { describeBadInput } from './bad-input.js';
 import { describeCollections } from './collections.js';
 import { describeFilters } from './filters.js';
 import { type StoreUnderTest, useCollections } from './harness.js';
+import { describeProjections } from './projections.js';
 import { describeRecords } from './records.js';
 import { describeSearch } from './search.js';
 
@@ -11,6 +12,7 @@ export function describeVectorStore(name: string, make: () => StoreUnderTest): v
   describe(`${name} as a vector store`, () => {
     const collections = useCollections(make);
     describeRecords(collections);
+    describeProjections(collections);
     describeSearch(collections);
     describeFilters(collections);
     describeBadInput(collections);
