@@ -85,6 +85,12 @@ export const configSchema = z.strictObject({
         .describe(
           'Share of its time that the main thread may be at work: beyond, while it refuses more than it answers, most requests are refused before they are read, cached or not. 1 is never.',
         ),
+      holdRefusalsMs: milliseconds
+        .max(1_000)
+        .default(250)
+        .describe(
+          'While more requests are refused as OVERLOADED than answered, time that a refusal is held back at most, in ms: a client that does not wait for Retry-After takes less then. 0 is never.',
+        ),
       drainMs: milliseconds
         .default(500)
         .describe('On SIGTERM: time between /readyz turning 503 and the listener closing, in ms.'),

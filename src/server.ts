@@ -22,6 +22,7 @@ import { createErrorEdge } from './http/public-error.js';
 import { addRestRoutes } from './http/rest.js';
 import type { RequestFacts, Scopes } from './http/scope.js';
 import { readSubject } from './http/subject.js';
+import { createHolding } from './http/holding.js';
 import { shedBefore } from './http/shed.js';
 import { createShedding } from './http/shedding.js';
 import type { TrafficSubject } from './rollout/traffic.js';
@@ -69,6 +70,11 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
   let draining = false;
   const ending = (): boolean => draining;
   const shedding = createShedding({ above: config.server.shedAbove, onShed: shedReport(options) });
+  const holding = createHolding({
+    ms: config.server.holdRefusalsMs,
+    // Those that are held back have their place still: there have to be others left.
+    most: Math.floor(config.server.maxInFlight / 2),
+  });
 
   const readiness = (): Readiness => {
     const { ready, components } = options.readiness();
@@ -84,7 +90,8 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
     log,
     observe: createObserver({ telemetry, log }),
     closing: ending,
-    before: (handler) => shedBefore(handler, { shedding, errors, closing: ending }),
+    holding,
+    before: (handler) => shedBefore(handler, { shedding, holding, errors, closing: ending }),
   });
   addHealthRoutes(http.app, { readiness, metricsHandler: options.metricsHandler });
   const browser = config.production ? undefined : addBrowserRoutes(http.app);
@@ -93,7 +100,10 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
     config: config.server,
     observation: http.observation,
     identify: identifier(http.app, config, log),
-    onEnd: shedding.ended,
+    onEnd: (refused) => {
+      shedding.ended(refused);
+      if (!refused) holding.answered();
+    },
   });
   addGraphQLRoute(http, { apollo, admission, makeContext, errors, scopes, browser });
   addRestRoutes(http.app, { admission, registry, limits: config.limits });

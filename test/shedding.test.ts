@@ -2,6 +2,7 @@ import { createServer } from 'node:http';
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { createHolding } from '../src/http/holding.js';
 import { createErrorEdge } from '../src/http/public-error.js';
 import { shedBefore } from '../src/http/shed.js';
 import { type Shedding, createShedding } from '../src/http/shedding.js';
@@ -120,6 +121,7 @@ describe('a shed request', () => {
     const server = createServer(
       shedBefore((_request, response) => response.end('handled'), {
         shedding,
+        holding: createHolding({ ms: 0, most: 0 }),
         errors,
         closing: () => false,
       }),
@@ -172,7 +174,8 @@ describe('a shed request', () => {
 
 it('a server that has no time even to refuse sheds, says so once a second, and recovers', async () => {
   const server = await startTestServer({
-    settings: { 'server.shedAbove': '0.1', 'server.deadlineMs': '20000' },
+    // Held back, six clients would not take its time.
+    settings: { 'server.shedAbove': '0.1', 'server.holdRefusalsMs': '0', 'server.deadlineMs': '20000' },
   });
   try {
     const query = '{ kindredFault(code: "OVERLOADED") }';

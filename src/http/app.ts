@@ -2,9 +2,11 @@ import type { RequestListener, Server } from 'node:http';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Logger } from 'pino';
 import type { Config } from '../config.js';
+import { ERROR_TABLE } from '../errors.js';
 import { addJsonParser } from './json-body.js';
 import { createHttpServer, refuseMalformed } from './listener.js';
 import type { Observation } from './observe.js';
+import type { Holding } from './holding.js';
 import { isOpenAiUrl, openAiErrorBody, openAiStatus } from './openai-error.js';
 import type { ErrorEdge } from './public-error.js';
 import { isRequestFault, requestFault } from './request-fault.js';
@@ -26,6 +28,7 @@ export interface AppOptions {
   readonly observe: (request: FastifyRequest, reply: FastifyReply) => Observation;
   /** Whether connections should end with the answer that is being sent. */
   readonly closing: () => boolean;
+  readonly holding: Pick<Holding, 'refuse'>;
   /** Goes before everything else, see shedBefore. */
   readonly before: (handler: RequestListener) => RequestListener;
 }
@@ -38,7 +41,7 @@ export interface App {
 }
 
 /** Makes the Fastify application: limits before any route, one shape of error, one log line a request. */
-export function createApp({ config, errors, log, observe, closing, before }: AppOptions): App {
+export function createApp({ config, errors, log, observe, closing, holding, before }: AppOptions): App {
   const servers: Server[] = [];
   const observations = new WeakMap<FastifyRequest, Observation>();
   const app = fastify({
@@ -81,8 +84,12 @@ export function createApp({ config, errors, log, observe, closing, before }: App
     done(refusal(request));
   });
   app.addHook('onSend', (_request, reply, payload, done) => {
-    if (closing()) void reply.header('connection', 'close');
-    done(null, payload);
+    const tell = (): void => {
+      if (closing()) void reply.header('connection', 'close');
+      done(null, payload);
+    };
+    if (reply.statusCode === ERROR_TABLE.OVERLOADED.status) holding.refuse(tell);
+    else tell();
   });
   app.setErrorHandler((error, request, reply) => {
     fail(request, reply, error);

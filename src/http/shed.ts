@@ -1,5 +1,6 @@
 import type { RequestListener } from 'node:http';
 import { overloaded } from '../errors.js';
+import type { Holding } from './holding.js';
 import { isOpenAiUrl, openAiErrorBody } from './openai-error.js';
 import type { ErrorEdge } from './public-error.js';
 import { requestId } from './request-id.js';
@@ -11,6 +12,7 @@ const RETRY_MS = 1_000;
 
 export interface ShedOptions {
   readonly shedding: Pick<Shedding, 'sheds'>;
+  readonly holding: Pick<Holding, 'refuse'>;
   readonly errors: Pick<ErrorEdge, 'format'>;
   readonly closing: () => boolean;
 }
@@ -21,7 +23,7 @@ export interface ShedOptions {
  */
 export function shedBefore(
   handler: RequestListener,
-  { shedding, errors, closing }: ShedOptions,
+  { shedding, holding, errors, closing }: ShedOptions,
 ): RequestListener {
   const error = overloaded('The server is asked for more than it can answer.', RETRY_MS);
   return (request, response) => {
@@ -36,15 +38,17 @@ export function shedBefore(
     const body = JSON.stringify(
       isOpenAiUrl(url) ? openAiErrorBody(error, formatted, status) : { errors: [formatted] },
     );
-    response.writeHead(status, {
-      'content-type': 'application/json; charset=utf-8',
-      'content-length': Buffer.byteLength(body),
-      'x-request-id': id,
-      'x-content-type-options': 'nosniff',
-      ...(retryAfter !== undefined && { 'retry-after': retryAfter }),
-      ...(closing() && { connection: 'close' }),
+    holding.refuse(() => {
+      response.writeHead(status, {
+        'content-type': 'application/json; charset=utf-8',
+        'content-length': Buffer.byteLength(body),
+        'x-request-id': id,
+        'x-content-type-options': 'nosniff',
+        ...(retryAfter !== undefined && { 'retry-after': retryAfter }),
+        ...(closing() && { connection: 'close' }),
+      });
+      response.end(body);
     });
-    response.end(body);
   };
 }
 

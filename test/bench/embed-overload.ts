@@ -10,11 +10,14 @@ const CASES = [
   { kind: 'short', name: 'texts of 4-12 words', connections: 256 },
   { kind: 'mixed', name: 'texts of 6-120 tokens', connections: 64 },
 ] as const;
+/** How many times the connections of full capacity there are that ask again as soon as they are refused, and for how long. */
+const IMPATIENT = 3;
+const IMPATIENT_SECONDS = 15;
 /** How many times the requests of full capacity are offered, by so many connections. */
 const TIMES = 10;
 const FLOOD = 640;
 
-/** Full capacity, then ten times as many requests a second, whatever becomes of them; then a little again. */
+/** Full capacity, then ten times as many requests a second, whatever becomes of them; then a little again; then clients that don't wait when they are refused. */
 export async function benchOverload(bench: EmbedBench): Promise<void> {
   for (const each of CASES) await overload(bench, each);
 }
@@ -61,6 +64,18 @@ async function overload({ server, texts }: EmbedBench, each: (typeof CASES)[numb
     value: again.p95,
     unit: 'ms',
     errors: again.errors + again.refused,
+  });
+  const impatient = { ...asked, connections: IMPATIENT * connections };
+  await load(server, { ...impatient, seconds: 3 });
+  const stormed = await load(server, { ...impatient, seconds: IMPATIENT_SECONDS });
+  report({
+    ...common,
+    name: `${each.name}, ${impatient.connections} connections that ask again at once when refused: answered`,
+    value: stormed.rps,
+    unit: 'texts/s',
+    baseline: full.rps,
+    refusedPerSecond: Math.round(stormed.refused / IMPATIENT_SECONDS),
+    errors: stormed.errors,
   });
 }
 
