@@ -1,5 +1,5 @@
 import type { Hit } from '../vectors/store.js';
-import type { Window } from './window.js';
+import type { Window, WindowAnswer } from './window.js';
 
 /** How many times longer each window is than the one before it. */
 const GROWTH = 4;
@@ -22,12 +22,18 @@ export function windowSizes(opening: number, whole: number): number[] {
  * A longer window that begins with the hits of the short one fetched before it: an approximate index asked for more may rank its first hits
  * otherwise, and those are on pages that were given out.
  */
-export function continued(before: Window, longer: Window): Window {
-  const first = new Set(before.hits.map(({ id }) => id));
-  const hits: readonly Hit[] = [...before.hits, ...longer.hits.filter(({ id }) => !first.has(id))];
+export function continued(before: WindowAnswer, longer: WindowAnswer): Window {
+  const first = new Set(before.window.hits.map(({ id }) => id));
+  const hits: readonly Hit[] = [
+    ...before.window.hits,
+    ...longer.window.hits.filter(({ id }) => !first.has(id)),
+  ];
+  // They are fetched at the same time; one that was there already took none now.
+  const most = (time: 'embedMs' | 'searchMs'): number =>
+    Math.max(...[before, longer].map(({ window, computed }) => (computed ? window[time] : 0)));
   return {
-    hits: hits.slice(0, Math.max(before.hits.length, longer.hits.length)),
-    embedMs: Math.max(before.embedMs, longer.embedMs),
-    searchMs: Math.max(before.searchMs, longer.searchMs),
+    hits: hits.slice(0, Math.max(before.window.hits.length, longer.window.hits.length)),
+    embedMs: most('embedMs'),
+    searchMs: most('searchMs'),
   };
 }

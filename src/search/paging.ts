@@ -96,7 +96,7 @@ export function createPaging({ config, cursorSecret }: PagingOptions): Paging {
       if (step === 0) return fetched(limit);
       const grown = async (): Promise<Window> => {
         const [before, longer] = await Promise.all([upTo(step - 1), fetched(limit)]);
-        return continued(before.window, longer.window);
+        return continued(before, longer);
       };
       return windows.get(`${key}:${opening}-${limit}`, grown, query.signal);
     };
