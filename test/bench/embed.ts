@@ -14,6 +14,8 @@ import { report } from './report.js';
 import { openTexts } from './texts.js';
 
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 20);
+/** Until V8 has compiled what runs: on a slow machine its compiler took a tenth of the CPU of the first 15 s. */
+const WARM_UP_SECONDS = 20;
 /** Connections that keep a server of two cores busy. */
 const FULL = 64;
 /** Texts of one request, as in the comparison with peers in facts/peers.md. */
@@ -59,7 +61,7 @@ export async function benchEmbed(parts: readonly string[]): Promise<void> {
 
 async function benchThroughput({ server, bare, texts }: EmbedBench): Promise<void> {
   const asked = { path: '/embed/v2', connections: FULL, body: () => embedBody(texts.short()) };
-  await load(server, { ...asked, seconds: 3 });
+  await load(server, { ...asked, seconds: WARM_UP_SECONDS });
   await eventLoopDelayMs(server);
   const figure = await load(server, { ...asked, seconds: SECONDS });
   const delay = await eventLoopDelayMs(server);
@@ -92,7 +94,7 @@ async function benchSeveral({ server, bare, texts }: EmbedBench): Promise<void> 
   const many = (): string[] => Array.from({ length: SEVERAL }, texts.short);
   const body = (): string => JSON.stringify({ inputs: many(), encoding: 'base64' });
   const asked = { path: '/embed/v2', connections: 16, body };
-  await load(server, { ...asked, seconds: 3 });
+  await load(server, { ...asked, seconds: WARM_UP_SECONDS });
   const figure = await load(server, { ...asked, seconds: SECONDS });
   const sample = Array.from({ length: 4_000 }, texts.short).map(bare.encode);
   const { cpu } = await bare.loop(
