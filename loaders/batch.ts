@@ -21,6 +21,13 @@ export interface LoaderOptions {
   readonly lane?: EmbedLane;
 }
 
+interface BatchSettings<K> {
+  /** Keys of one call at most; by default any number. */
+  readonly maxBatchSize?: number;
+  /** What tells that two keys are the same; by default their identity. */
+  readonly cacheKeyFn?: (key: K) => unknown;
+}
+
 /**
  * A batch function that makes its span, and is not run for a request that is over. Values are boxed: DataLoader would take an answer
  * that is an Error for a failed load.
@@ -29,8 +36,8 @@ export function batchLoader<K, V>(
   name: string,
   { telemetry, signal }: Pick<LoaderOptions, 'telemetry' | 'signal'>,
   work: (keys: readonly K[]) => Promise<readonly V[]>,
-  maxBatchSize = Infinity,
-): DataLoader<K, { readonly value: V }> {
+  { maxBatchSize = Infinity, cacheKeyFn }: BatchSettings<K> = {},
+): DataLoader<K, { readonly value: V }, unknown> {
   const load = (keys: readonly K[]): Promise<{ readonly value: V }[]> => {
     const attributes = { 'kindred.loader': name, 'kindred.loader.keys': keys.length };
     return withSpan(telemetry, SPAN.loader, { attributes }, async () => {
@@ -38,7 +45,7 @@ export function batchLoader<K, V>(
       return (await work(keys)).map((value) => ({ value }));
     });
   };
-  return new DataLoader(load, { maxBatchSize });
+  return new DataLoader(load, { maxBatchSize, cacheKeyFn });
 }
 
 /** One value a key, made when it is first asked for. */

@@ -11,7 +11,7 @@ export interface EmbeddingLoader {
 /** Merges the texts of one tick, by model and purpose, into one call of the embedder. */
 export function createEmbeddingLoader(options: LoaderOptions): EmbeddingLoader {
   const { signal, deadline, lane } = options;
-  const loaders = keyed<DataLoader<string, { readonly value: EmbedOutcome }>>();
+  const loaders = keyed<DataLoader<string, { readonly value: EmbedOutcome }, unknown>>();
   return {
     load: async ({ version, embedder }, text, purpose) => {
       const loader = loaders(`${purpose}:${version.id}:${version.digest}`, () =>

@@ -17,7 +17,7 @@ export function createImageLoader(options: LoaderOptions): ImageLoader {
     keyed<ReturnType<ImageReader['read']>>(),
     keyed<ReturnType<ImageReader['read']>>(),
   ];
-  const loaders = keyed<DataLoader<ImageSource, { readonly value: EmbedOutcome }>>();
+  const loaders = keyed<DataLoader<ImageSource, { readonly value: EmbedOutcome }, unknown>>();
 
   const read = ({ base64, url }: ImageInput): ReturnType<ImageReader['read']> =>
     typeof base64 === 'string'

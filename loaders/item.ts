@@ -2,7 +2,8 @@ import type DataLoader from 'dataloader';
 import type { Item } from '../src/catalogue/item.js';
 import { KindredError } from '../src/errors.js';
 import type { ServedModel } from '../src/models/model-version.js';
-import type { Projection } from '../src/vectors/store.js';
+import { union } from '../src/vectors/projection.js';
+import type { Collection, Projection } from '../src/vectors/store.js';
 import { type LoaderOptions, batchLoader, keyed } from './batch.js';
 
 export interface ItemLoader {
@@ -13,17 +14,31 @@ export interface ItemLoader {
   load(id: string, projection: Projection, model?: ServedModel): Promise<Item | null>;
 }
 
-/** Merges the items asked for in one tick, by collection and fields, into one call. */
+/** An item as one place of the query wants it. */
+interface Wanted {
+  readonly id: string;
+  readonly projection: Projection;
+}
+
+/** Merges the items asked for in one tick, by collection, into one call for all their fields. */
 export function createItemLoader(options: LoaderOptions): ItemLoader {
-  const loaders = keyed<DataLoader<string, { readonly value: Item | null }>>();
+  const loaders = keyed<DataLoader<Wanted, { readonly value: Item | null }, unknown>>();
+  const fetch = async (collection: Collection, wanted: readonly Wanted[]): Promise<(Item | null)[]> => {
+    const ids = [...new Set(wanted.map(({ id }) => id))];
+    const projection = wanted.reduce<Projection>((all, each) => union(all, each.projection), []);
+    const items = await collection.fetch(ids, projection);
+    const byId = new Map(ids.map((id, at) => [id, items[at] ?? null]));
+    return wanted.map(({ id }) => byId.get(id) ?? null);
+  };
   return {
     load: async (id, projection, model) => {
       const { collection } = model ?? anyServed(options.models);
-      const fields = collection.projects ? projection : 'all';
-      const loader = loaders(`${collection.spec.name}:${JSON.stringify(fields)}`, () =>
-        batchLoader('items', options, (ids) => collection.fetch(ids, fields)),
+      const loader = loaders(collection.spec.name, () =>
+        batchLoader('items', options, (wanted: readonly Wanted[]) => fetch(collection, wanted), {
+          cacheKeyFn: (wanted) => JSON.stringify([wanted.id, wanted.projection]),
+        }),
       );
-      return (await loader.load(id)).value;
+      return (await loader.load({ id, projection: collection.projects ? projection : 'all' })).value;
     },
   };
 }

@@ -17,7 +17,7 @@ export interface NeighboursLoader {
 export function createNeighboursLoader(options: LoaderOptions): NeighboursLoader {
   const { signal } = options;
   const { maxQueries } = options.capabilities;
-  const loaders = keyed<DataLoader<Float32Array, { readonly value: Hit[] }>>();
+  const loaders = keyed<DataLoader<Float32Array, { readonly value: Hit[] }, unknown>>();
   return {
     load: async ({ collection }, vector, { limit, filter, items = [] }) => {
       const fields = collection.projects || items.length === 0 ? items : 'all';
@@ -27,7 +27,7 @@ export function createNeighboursLoader(options: LoaderOptions): NeighboursLoader
           'neighbours',
           options,
           (vectors) => collection.search(vectors, { limit, filter, items: fields, signal }),
-          maxQueries,
+          { maxBatchSize: maxQueries },
         ),
       );
       return (await loader.load(vector)).value;

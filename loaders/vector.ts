@@ -9,7 +9,7 @@ export interface VectorLoader {
 
 /** Merges the vectors asked for in one tick, by collection, into one call. */
 export function createVectorLoader(options: LoaderOptions): VectorLoader {
-  const loaders = keyed<DataLoader<string, { readonly value: Float32Array | null }>>();
+  const loaders = keyed<DataLoader<string, { readonly value: Float32Array | null }, unknown>>();
   return {
     load: async ({ collection }, id) => {
       const loader = loaders(collection.spec.name, () =>

@@ -13,7 +13,7 @@ export interface WordsLoader {
 /** Asks for each text once a request, however often it is searched for with the same filter and limit. */
 export function createWordsLoader(options: LoaderOptions): WordsLoader {
   const { signal } = options;
-  const loaders = keyed<DataLoader<string, { readonly value: Hit[] }>>();
+  const loaders = keyed<DataLoader<string, { readonly value: Hit[] }, unknown>>();
   return {
     load: async ({ collection }, query, { limit, filter }) => {
       const loader = loaders(`${collection.spec.name}:${limit}:${canonicalFilter(filter)}`, () =>

@@ -3,7 +3,7 @@ import { continued, openingFor, windowSizes } from '../src/search/opening.js';
 import type { WindowAnswer } from '../src/search/window.js';
 
 const answer = (ids: string, ms: number, computed = true): WindowAnswer => ({
-  window: { hits: [...ids].map((id, at) => ({ id, score: 1 / (at + 1) })), embedMs: ms, searchMs: ms * 2 },
+  window: { hits: Array.from(ids, (id, at) => ({ id, score: 1 / (at + 1) })), embedMs: ms, searchMs: ms * 2 },
   computed,
 });
 

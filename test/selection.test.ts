@@ -101,6 +101,21 @@ describe('what a query selects of the items', () => {
     expect((await asked(query)).fetches).toEqual([['title']]);
   });
 
+  it('reads what several places of a query select in one call', async () => {
+    const query =
+      '{ a: product(id: "p001") { title } b: product(id: "p002") { brand } c: product(id: "p001") { id price } d: product(id: "p003") { id } }';
+    const { data } = await harness.run(query);
+    expect(data).toEqual({
+      a: { title: 'thing 1 kind1' },
+      b: { brand: 'Even' },
+      c: { id: 'p001', price: 1.5 },
+      d: { id: 'p003' },
+    });
+    harness.calls.length = 0;
+    expect((await asked(query)).fetches).toEqual([['brand', 'price', 'title']]);
+    expect(harness.calls[0]?.args[0]).toEqual(['p001', 'p002', 'p003']);
+  });
+
   it('asks a store for whole items, which are then remembered, where fewer fields save nothing', async () => {
     harness = await createHarness({ store: createMemoryStore() });
     expect(await asked('{ search(query: "thing 3", first: 2) { nodes { title } } }')).toEqual({

@@ -1,5 +1,6 @@
 import { LRUCache } from 'lru-cache';
 import type { Item } from '../catalogue/item.js';
+import { covers, union } from './projection.js';
 import type { Collection, Projection } from './store.js';
 
 export interface RememberedOptions {
@@ -86,15 +87,4 @@ export function remembered(collection: Collection, { maxItems, ttlMs }: Remember
       ),
     delete: (ids) => forget(ids, collection.delete(ids)),
   };
-}
-
-/** Whether whoever has `fields` has all of `wanted`. */
-function covers(fields: Projection, wanted: Projection): boolean {
-  if (fields === 'all') return true;
-  return wanted !== 'all' && wanted.every((field) => fields.includes(field));
-}
-
-function union(a: Projection, b: Projection): Projection {
-  if (a === 'all' || b === 'all') return 'all';
-  return covers(a, b) ? a : [...new Set([...a, ...b])].sort();
 }
