@@ -21,6 +21,9 @@ export interface LoaderOptions {
   readonly lane?: EmbedLane;
 }
 
+/** What {@link batchLoader} makes. */
+export type BatchLoader<K, V> = DataLoader<K, { readonly value: V }, unknown>;
+
 interface BatchSettings<K> {
   /** Keys of one call at most; by default any number. */
   readonly maxBatchSize?: number;
@@ -37,7 +40,7 @@ export function batchLoader<K, V>(
   { telemetry, signal }: Pick<LoaderOptions, 'telemetry' | 'signal'>,
   work: (keys: readonly K[]) => Promise<readonly V[]>,
   { maxBatchSize = Infinity, cacheKeyFn }: BatchSettings<K> = {},
-): DataLoader<K, { readonly value: V }, unknown> {
+): BatchLoader<K, V> {
   const load = (keys: readonly K[]): Promise<{ readonly value: V }[]> => {
     const attributes = { 'kindred.loader': name, 'kindred.loader.keys': keys.length };
     return withSpan(telemetry, SPAN.loader, { attributes }, async () => {

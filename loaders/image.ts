@@ -1,9 +1,8 @@
-import type DataLoader from 'dataloader';
 import type { EmbedOutcome } from '../src/embedding/embedder.js';
 import type { ImageInput, ImageReader, ImageSource } from '../src/embedding/image/source.js';
 import { KindredError } from '../src/errors.js';
 import type { ServedModel } from '../src/models/model-version.js';
-import { type LoaderOptions, batchLoader, keyed } from './batch.js';
+import { type BatchLoader, type LoaderOptions, batchLoader, keyed } from './batch.js';
 
 export interface ImageLoader {
   /** Reads or fetches an image and embeds it; rejects only when the whole batch fails. The same image is read once a request. */
@@ -17,7 +16,7 @@ export function createImageLoader(options: LoaderOptions): ImageLoader {
     keyed<ReturnType<ImageReader['read']>>(),
     keyed<ReturnType<ImageReader['read']>>(),
   ];
-  const loaders = keyed<DataLoader<ImageSource, { readonly value: EmbedOutcome }, unknown>>();
+  const loaders = keyed<BatchLoader<ImageSource, EmbedOutcome>>();
 
   const read = ({ base64, url }: ImageInput): ReturnType<ImageReader['read']> =>
     typeof base64 === 'string'

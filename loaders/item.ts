@@ -1,10 +1,9 @@
-import type DataLoader from 'dataloader';
 import type { Item } from '../src/catalogue/item.js';
 import { KindredError } from '../src/errors.js';
 import type { ServedModel } from '../src/models/model-version.js';
 import { union } from '../src/vectors/projection.js';
 import type { Collection, Projection } from '../src/vectors/store.js';
-import { type LoaderOptions, batchLoader, keyed } from './batch.js';
+import { type BatchLoader, type LoaderOptions, batchLoader, keyed } from './batch.js';
 
 export interface ItemLoader {
   /**
@@ -22,7 +21,7 @@ interface Wanted {
 
 /** Merges the items asked for in one tick, by collection, into one call for all their fields. */
 export function createItemLoader(options: LoaderOptions): ItemLoader {
-  const loaders = keyed<DataLoader<Wanted, { readonly value: Item | null }, unknown>>();
+  const loaders = keyed<BatchLoader<Wanted, Item | null>>();
   const fetch = async (collection: Collection, wanted: readonly Wanted[]): Promise<(Item | null)[]> => {
     const ids = [...new Set(wanted.map(({ id }) => id))];
     const projection = wanted.reduce<Projection>((all, each) => union(all, each.projection), []);

@@ -1,9 +1,8 @@
-import type DataLoader from 'dataloader';
 import type { ServedModel } from '../src/models/model-version.js';
 import { canonicalFilter } from '../src/search/fingerprint.js';
 import type { NeighbourOptions } from '../src/search/retrieval.js';
 import type { Hit } from '../src/vectors/store.js';
-import { type LoaderOptions, batchLoader, keyed } from './batch.js';
+import { type BatchLoader, type LoaderOptions, batchLoader, keyed } from './batch.js';
 
 export interface NeighboursLoader {
   /** The nearest items of `vector` (`[dimension]`, L2-normalised), best first. */
@@ -17,7 +16,7 @@ export interface NeighboursLoader {
 export function createNeighboursLoader(options: LoaderOptions): NeighboursLoader {
   const { signal } = options;
   const { maxQueries } = options.capabilities;
-  const loaders = keyed<DataLoader<Float32Array, { readonly value: Hit[] }, unknown>>();
+  const loaders = keyed<BatchLoader<Float32Array, Hit[]>>();
   return {
     load: async ({ collection }, vector, { limit, filter, items = [] }) => {
       const fields = collection.projects || items.length === 0 ? items : 'all';

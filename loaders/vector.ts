@@ -1,6 +1,5 @@
-import type DataLoader from 'dataloader';
 import type { ServedModel } from '../src/models/model-version.js';
-import { type LoaderOptions, batchLoader, keyed } from './batch.js';
+import { type BatchLoader, type LoaderOptions, batchLoader, keyed } from './batch.js';
 
 export interface VectorLoader {
   /** The vector of an item, `[dimension]`; null where there is none. */
@@ -9,7 +8,7 @@ export interface VectorLoader {
 
 /** Merges the vectors asked for in one tick, by collection, into one call. */
 export function createVectorLoader(options: LoaderOptions): VectorLoader {
-  const loaders = keyed<DataLoader<string, { readonly value: Float32Array | null }, unknown>>();
+  const loaders = keyed<BatchLoader<string, Float32Array | null>>();
   return {
     load: async ({ collection }, id) => {
       const loader = loaders(collection.spec.name, () =>

@@ -4,7 +4,7 @@ import type { FieldType } from '../catalogue/catalogue.js';
 import type { FieldValue, Item } from '../catalogue/item.js';
 import type { ItemColumns } from './milvus-items.js';
 import type { MilvusAdoption } from './milvus-options.js';
-import { type FieldData, toNumber } from './milvus-proto.js';
+import { type FieldData, columnData, toNumber } from './milvus-proto.js';
 import type { CollectionSpec, Projection } from './store.js';
 import { filterableFields } from './typed-filter.js';
 
@@ -101,9 +101,8 @@ export function adoptedItemColumns({ columns }: AdoptedLayout, spec: CollectionS
     projects: true,
     names: (projection) => wanted(projection).map(([, { name }]) => name),
     reader: (data, projection) => {
-      const byName = new Map(data.map((column) => [column.field_name, column]));
       const fields = wanted(projection).flatMap(([field, { name }]) => {
-        const column = byName.get(name);
+        const column = columnData(data, name);
         return column === undefined ? [] : [[field, column] as const];
       });
       return (id, row) => () => ({
@@ -146,6 +145,6 @@ function scalar(data: NonNullable<FieldData['scalars']>, row: number): FieldValu
 
 /** The key of each row, as a text whatever the key's type. */
 export function adoptedIds(columns: readonly FieldData[], { key }: AdoptedLayout): string[] {
-  const scalars = columns.find(({ field_name: name }) => name === key.name)?.scalars;
+  const scalars = columnData(columns, key.name)?.scalars;
   return (scalars?.string_data?.data ?? scalars?.long_data?.data ?? []).map(String);
 }

@@ -8,7 +8,7 @@ import { MILVUS_CAPABILITIES } from './milvus-collection.js';
 import type { MilvusConnection } from './milvus-connection.js';
 import { countRows } from './milvus-count.js';
 import type { MilvusIndex } from './milvus-options.js';
-import type { FieldData } from './milvus-proto.js';
+import { type FieldData, columnData } from './milvus-proto.js';
 import { MAX_HITS, createNearest } from './milvus-search.js';
 import { checkQueries, noLexicalSearch } from './records.js';
 import type { Collection, CollectionSpec, VectorRecord } from './store.js';
@@ -47,7 +47,7 @@ export function createAdoptedCollection(
   const expressionOf = (filter: Filter | undefined): string =>
     filter === undefined ? '' : compileAdopted(typedFilter(filter, spec), layout);
   const vectorsOf = (data: readonly FieldData[]): ((row: number) => Float32Array) => {
-    const floats = data.find(({ field_name: field }) => field === vector)?.vectors?.float_vector?.data ?? [];
+    const floats = columnData(data, vector)?.vectors?.float_vector?.data ?? [];
     return (row) => normalised(floats.slice(row * spec.dimension, (row + 1) * spec.dimension));
   };
   const lookup = async <T>(

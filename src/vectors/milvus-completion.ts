@@ -1,5 +1,5 @@
 import type { MilvusConnection } from './milvus-connection.js';
-import type { FieldData } from './milvus-proto.js';
+import { type FieldData, columnData } from './milvus-proto.js';
 import { clampCosine, compareHits } from './records.js';
 import type { CollectionSpec, Hit } from './store.js';
 
@@ -53,7 +53,7 @@ export function createCompletion(
 }
 
 function idsOf(columns: readonly FieldData[]): readonly string[] {
-  return columns.find(({ field_name: field }) => field === 'id')?.scalars?.string_data?.data ?? [];
+  return columnData(columns, 'id')?.scalars?.string_data?.data ?? [];
 }
 
 /** Cosine of `query` and the vector that begins at `start`. */

@@ -1,5 +1,5 @@
 import type { Item } from '../catalogue/item.js';
-import type { FieldData } from './milvus-proto.js';
+import { type FieldData, columnData } from './milvus-proto.js';
 import type { Projection } from './store.js';
 
 /** The column of a field of items: the prefix keeps it apart from the store's own columns and those of filters. */
@@ -75,12 +75,13 @@ export function createItemColumns(apart: readonly ItemColumn[]): ItemColumns {
     projects: apart.length > 0,
     names: (projection) => [...own(projection).map(itemColumnName), ...(others(projection) ? [ITEM] : [])],
     reader: (data, projection) => {
-      const column = (name: string): FieldData['scalars'] =>
-        data.find(({ field_name: each }) => each === name)?.scalars;
       const texts = own(projection).map(
-        (field) => [field, column(itemColumnName(field))?.string_data?.data ?? []] as const,
+        (field) =>
+          [field, columnData(data, itemColumnName(field))?.scalars?.string_data?.data ?? []] as const,
       );
-      const pieces = others(projection) ? (column(ITEM)?.array_data?.data ?? []) : undefined;
+      const pieces = others(projection)
+        ? (columnData(data, ITEM)?.scalars?.array_data?.data ?? [])
+        : undefined;
       return (id, row) => {
         if (pieces === undefined && texts.some(([, values]) => values[row] === ELSEWHERE)) return undefined;
         return () => {

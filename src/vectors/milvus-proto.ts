@@ -137,3 +137,8 @@ function bytesOf(query: Float32Array | string): Uint8Array {
 export function toNumber(value: Int64): number {
   return typeof value === 'number' ? value : value.toNumber();
 }
+
+/** The column of an answer by its name; undefined where it was not asked for. */
+export function columnData(columns: readonly FieldData[], name: string): FieldData | undefined {
+  return columns.find(({ field_name: each }) => each === name);
+}

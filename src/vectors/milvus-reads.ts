@@ -3,7 +3,7 @@ import { idParts, inOrder } from './ids.js';
 import type { MilvusConnection, ReadOptions } from './milvus-connection.js';
 import { idIn } from './milvus-filter.js';
 import type { ItemColumns } from './milvus-items.js';
-import type { FieldData } from './milvus-proto.js';
+import { type FieldData, columnData } from './milvus-proto.js';
 import type { Collection, CollectionSpec, Projection } from './store.js';
 
 /** Ids in one expression. */
@@ -43,7 +43,7 @@ export function createReads(
         reads,
       );
       const read = open(data);
-      const keys = columnOf(data, 'id')?.scalars?.string_data?.data ?? [];
+      const keys = columnData(data, 'id')?.scalars?.string_data?.data ?? [];
       for (const [row, id] of keys.entries()) found.set(id, read(id, row));
     }
     return found;
@@ -66,7 +66,7 @@ export function createReads(
       inOrder(
         ids,
         await rows(ids, ['vector'], (data) => {
-          const floats = columnOf(data, 'vector')?.vectors?.float_vector?.data ?? [];
+          const floats = columnData(data, 'vector')?.vectors?.float_vector?.data ?? [];
           return (_id, row) => Float32Array.from(floats.slice(row * dimension, (row + 1) * dimension));
         }),
       ),
@@ -77,15 +77,11 @@ export function createReads(
           ids,
           ['hash'],
           (data) => {
-            const hashes = columnOf(data, 'hash')?.scalars?.string_data?.data ?? [];
+            const hashes = columnData(data, 'hash')?.scalars?.string_data?.data ?? [];
             return (_id, row) => hashes[row] ?? '';
           },
           STRONG,
         ),
       ),
   };
-}
-
-function columnOf(data: readonly FieldData[], name: string): FieldData | undefined {
-  return data.find(({ field_name: field }) => field === name);
 }

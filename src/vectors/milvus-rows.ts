@@ -1,7 +1,7 @@
 import { badInput } from '../errors.js';
 import { columnName, columnText } from './milvus-filter.js';
 import { type ItemColumn, type ItemColumns, splitItem } from './milvus-items.js';
-import type { FieldData } from './milvus-proto.js';
+import { type FieldData, columnData } from './milvus-proto.js';
 import type { CollectionSpec, IndexedField, VectorRecord } from './store.js';
 import { lexicalText } from './records.js';
 import { type IndexedValue, filterableFields, indexedValue } from './typed-filter.js';
@@ -58,11 +58,10 @@ export function toRecords(
   dimension: number,
   items: ItemColumns,
 ): VectorRecord[] {
-  const column = (name: string): FieldData | undefined =>
-    columns.find(({ field_name: field }) => field === name);
-  const texts = (name: string): readonly string[] => column(name)?.scalars?.string_data?.data ?? [];
+  const texts = (name: string): readonly string[] =>
+    columnData(columns, name)?.scalars?.string_data?.data ?? [];
   const read = items.reader(columns, 'all');
-  const floats = column('vector')?.vectors?.float_vector?.data ?? [];
+  const floats = columnData(columns, 'vector')?.vectors?.float_vector?.data ?? [];
   const hashes = texts('hash');
   return texts('id').map((id, row) => ({
     item: read(id, row)?.() ?? { id, fields: {} },

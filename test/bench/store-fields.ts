@@ -9,6 +9,7 @@ import { openStore } from '../../src/open-store.js';
 import { type RunningServer, startServer } from '../server-process.js';
 import { type BenchStore, openBenchStore } from './bench-store.js';
 import { type Load, load } from './load.js';
+import { median } from './median.js';
 import { report } from './report.js';
 import { clusteredVectors, fill, manyVectors, requestBodies, storeFlags } from './store-data.js';
 
@@ -168,8 +169,4 @@ async function takeTime(table: Table, columns: readonly string[]): Promise<numbe
 function description(number: number): string {
   const words = Array.from({ length: 300 }, (_, at) => `word${String((number * 31 + at * 17) % 997)}`);
   return words.join(' ').slice(0, DESCRIPTION_CHARACTERS);
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? NaN;
 }

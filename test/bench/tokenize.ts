@@ -3,6 +3,7 @@ import { Tokenizer } from '@huggingface/tokenizers';
 import { createTokenizer } from '../../src/embedding/onnx/tokenizer.js';
 import { packageRoot } from '../../src/package-root.js';
 import { DATA, readRows } from './data.js';
+import { median } from './median.js';
 import { report } from './report.js';
 import { openTexts } from './texts.js';
 
@@ -82,8 +83,4 @@ function unseen(seed: number): string {
   return Array.from({ length: 4 + random(9) }, () =>
     Array.from({ length: 3 + random(7) }, letter).join(''),
   ).join(' ');
-}
-
-function median(values: readonly number[]): number {
-  return [...values].sort((a, b) => a - b)[values.length >> 1] ?? NaN;
 }
