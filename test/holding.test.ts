@@ -1,3 +1,4 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createHolding } from '../src/http/holding.js';
 import { type TestServer, send, startTestServer } from './http-server.js';
@@ -83,19 +84,32 @@ describe('a server that refuses more than it answers', () => {
   const QUERY = { query: '{ kindredFault(code: "OVERLOADED") }' };
   let server: TestServer;
   beforeAll(async () => {
-    server = await startTestServer({ settings: { 'server.shedAbove': '1' } });
+    server = await startTestServer({ settings: { 'server.shedAbove': '1', 'server.holdRefusalsMs': '500' } });
   });
   afterAll(() => server.server.close());
 
   /** Ends when refusals are held back. */
   const untilHeld = async (): Promise<void> => {
-    for (let started = 0; started < 100; started = await timed()) continue;
+    for (let started = 0; started < 200; started = await timed()) continue;
   };
   const timed = async (): Promise<number> => {
     const from = performance.now();
     expect((await server.post(QUERY)).status).toBe(429);
     return performance.now() - from;
   };
+
+  /** Ends when so many requests have come in from now on, of which the server would know nothing were it closed before. */
+  const arrived = (count: number): Promise<void> =>
+    new Promise((resolve) => {
+      let seen = 0;
+      const onRequest = (): void => {
+        seen += 1;
+        if (seen < count) return;
+        unsubscribe('http.server.request.start', onRequest);
+        resolve();
+      };
+      subscribe('http.server.request.start', onRequest);
+    });
 
   it('holds refusals of clients that ask again at once, whole, and answers the others meanwhile', async () => {
     expect((await server.post(QUERY)).headers.get('retry-after')).toBe('1');
@@ -111,18 +125,20 @@ describe('a server that refuses more than it answers', () => {
   it('does not mind a client that goes away meanwhile, and tells the others when it stops', async () => {
     await untilHeld();
     const leaving = new AbortController();
+    const came = arrived(1);
     const left = send(`${server.url}/graphql`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(QUERY),
       signal: leaving.signal,
     }).catch((error: unknown) => error);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await came;
     leaving.abort();
     expect(await left).toBeInstanceOf(DOMException);
     await untilHeld();
+    const allCame = arrived(5);
     const waiting = Array.from({ length: 5 }, () => server.post(QUERY));
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await allCame;
     const closing = server.server.close();
     for (const { status, headers } of await Promise.all(waiting)) {
       expect(status).toBe(429);
