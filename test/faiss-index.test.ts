@@ -63,6 +63,16 @@ describe.skipIf(skip !== undefined)(`an index of FAISS${skip === undefined ? '' 
     rmSync(folder, { recursive: true, force: true });
   });
 
+  it('is read from its file whatever characters its ids have', async () => {
+    const ids = ['a\u2028b', 'c\u2029d', 'e\nf', '\u0085', '"'];
+    const one = await open();
+    await one.upsert(ids.map((id, i) => record(id, { stock: i }, unitVector(i))));
+    await one.optimize();
+    const again = await open();
+    expect(await again.status()).toMatchObject({ rows: 5, index: 'READY' });
+    for (const [i, id] of ids.entries()) expect(await best(again, i)).toBe(id);
+  });
+
   it('is read from its file, follows what was written behind it, and grows by that', async () => {
     const one = await open();
     await one.upsert(rows(0, 200));

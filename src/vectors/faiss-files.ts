@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { mkdir, readFile, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { z } from 'zod';
+import { splitLines } from '../catalogue/lines.js';
 
 const manifestSchema = z.object({
   generation: z.uuid(),
@@ -53,8 +53,12 @@ export function createFaissFiles(folder: string): FaissFiles {
     indexFile,
     entries: async (generation) => {
       const entries: FaissEntry[] = [];
-      for await (const line of createInterface({ input: createReadStream(entriesFile(generation)) }))
-        entries.push(JSON.parse(line) as FaissEntry);
+      // Not node's readline: on Node 24 it also splits at U+2028, and an id may have one.
+      const chunks = createReadStream(entriesFile(generation)) as AsyncIterable<Buffer>;
+      for await (const line of splitLines(chunks, Infinity)) {
+        if (!('text' in line)) throw new Error(line.fault);
+        entries.push(JSON.parse(line.text) as FaissEntry);
+      }
       return entries;
     },
     replace: async (made, entries, write) => {

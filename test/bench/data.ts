@@ -1,6 +1,6 @@
 import { createReadStream, existsSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { createGunzip } from 'node:zlib';
+import { splitLines } from '../../src/catalogue/lines.js';
 import { packageRoot } from '../../src/package-root.js';
 
 /** Where the evaluation data stands: beside the repository, never in it. `EVALUATION_DATA` names another place. */
@@ -15,10 +15,10 @@ export function hasData(name: string): boolean {
 export async function readRows<T>(path: string): Promise<T[]> {
   const file = createReadStream(path);
   const rows: T[] = [];
-  for await (const line of createInterface({
-    input: path.endsWith('.gz') ? file.pipe(createGunzip()) : file,
-  })) {
-    if (line.trim() !== '') rows.push(JSON.parse(line) as T);
+  const chunks: AsyncIterable<Buffer> = path.endsWith('.gz') ? file.pipe(createGunzip()) : file;
+  for await (const line of splitLines(chunks, Infinity)) {
+    if (!('text' in line)) throw new Error(`${path}:${line.line}: ${line.fault}`);
+    if (line.text.trim() !== '') rows.push(JSON.parse(line.text) as T);
   }
   return rows;
 }
