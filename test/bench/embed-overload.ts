@@ -13,9 +13,9 @@ const CASES = [
 /** How many times the connections of full capacity there are that ask again as soon as they are refused, and for how long. */
 const IMPATIENT = 3;
 const IMPATIENT_SECONDS = 15;
-/** How many times the requests of full capacity are offered, by so many connections. */
+/** How many times the requests of full capacity are offered, by so many connections: more than refusals that are held back can keep busy. */
 const TIMES = 10;
-const FLOOD = 640;
+const FLOOD = 2_000;
 
 /** Full capacity, then ten times as many requests a second, whatever becomes of them; then a little again; then clients that don't wait when they are refused. */
 export async function benchOverload(bench: EmbedBench): Promise<void> {

@@ -6,10 +6,14 @@ import { type RunningServer, cpuSeconds } from '../server-process.js';
 export interface LoadOptions {
   readonly path: string;
   readonly connections: number;
+  /** How long; a request under way then is cut off. */
   readonly seconds: number;
   /** The JSON body of the next request. */
   readonly body: () => string;
 }
+
+/** A number of requests instead of a time: each of them is answered, so a short load has no ragged end. */
+export type CountedLoad = Omit<LoadOptions, 'seconds'> & { readonly requests: number };
 
 /** A server and the process whose CPU counts. */
 type Target = Pick<RunningServer, 'url' | 'pid'> & {
@@ -36,12 +40,13 @@ export interface Load {
 }
 
 /** Puts a closed loop of POST requests on a server: each connection asks again as soon as it is answered. */
-export async function load(server: Target, { path, connections, seconds, body }: LoadOptions): Promise<Load> {
+export async function load(server: Target, asked: LoadOptions | CountedLoad): Promise<Load> {
+  const { path, connections, body } = asked;
   const tally = startTally(server);
   const options: autocannon.Options = {
     url: `${server.url}${path}`,
     connections,
-    duration: seconds,
+    ...('requests' in asked ? { amount: asked.requests } : { duration: asked.seconds }),
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     requests: [{ setupRequest: (request) => ({ ...request, body: body() }) }],
@@ -56,7 +61,8 @@ export async function load(server: Target, { path, connections, seconds, body }:
       tally.add(status, milliseconds);
     });
   });
-  return tally.end(result.duration, result.errors);
+  // autocannon looks once a second whether all are answered.
+  return tally.end('requests' in asked ? tally.lastAfter() : result.duration, result.errors);
 }
 
 /**
@@ -95,15 +101,21 @@ export async function offer(
 /** Counts answers by status and time until it is ended. */
 function startTally({ pid, others: more = [] }: Target): {
   add(status: number, milliseconds: number): void;
+  /** Seconds from the start to the last answer. */
+  lastAfter(): number;
   end(seconds: number, errors: number): Load;
 } {
   const used = (): number => [pid, ...more].reduce((sum, each) => sum + cpuSeconds(each), 0);
   const cpu = used();
+  const start = performance.now();
+  let last = start;
   const times: number[] = [];
   const refusals: number[] = [];
   let others = 0;
   return {
+    lastAfter: () => (last - start) / 1_000,
     add: (status, milliseconds) => {
+      last = performance.now();
       if (status === 200) times.push(milliseconds);
       else if (status === 429) refusals.push(milliseconds);
       else others += 1;

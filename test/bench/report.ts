@@ -10,21 +10,22 @@ export interface Figure {
   readonly baseline?: number;
   /** What the baseline is. */
   readonly against?: string;
+  /** Of value to baseline, where that is not their quotient: the median of pairs. */
+  readonly ratio?: number;
   /** What must hold, where something must: shown, never asserted. */
   readonly target?: string;
   readonly [detail: string]: unknown;
 }
 
-/** Prints `figure` with the ratio of value to baseline. */
+/** Prints `figure` with its ratio. */
 export function report(figure: Figure): void {
-  const { baseline, value } = figure;
-  const ratio = baseline === undefined || baseline === 0 ? {} : { ratio: round(value / baseline) };
+  const { baseline = NaN, value, ratio = value / baseline } = figure;
   console.log(
     JSON.stringify({
       ...Object.fromEntries(
         Object.entries(figure).map(([key, each]) => [key, typeof each === 'number' ? round(each) : each]),
       ),
-      ...ratio,
+      ...(Number.isFinite(ratio) && { ratio: round(ratio) }),
     }),
   );
 }
