@@ -22,6 +22,7 @@ const WARM_UP_SECONDS = 40;
 const FULL = 64;
 /** Texts of one request, as in the comparison with peers in facts/peers.md. */
 const SEVERAL = 16;
+const SORTED = 'bare onnxruntime loop, sorted, batches of 32, whole process';
 
 const PARTS: Record<string, (bench: EmbedBench) => Promise<void>> = {
   throughput: benchThroughput,
@@ -50,7 +51,7 @@ export async function benchEmbed(parts: readonly string[]): Promise<void> {
   }
 }
 
-/** Runs a part on a server of its own. */
+/** Runs a part on a server of its own, which is warm. */
 async function benchPart(part: string, bare: BareSession): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'kindred-bench-'));
   const server = await startServer({
@@ -63,7 +64,10 @@ async function benchPart(part: string, bare: BareSession): Promise<void> {
     ...(part !== 'overload' && { 'embedding.maxQueueMs': '60000' }),
   });
   try {
-    await PARTS[part]?.({ server, bare, texts: await openTexts() });
+    const texts = await openTexts();
+    const body = (): string => embedBody(texts.short());
+    await load(server, { path: '/embed/v2', connections: FULL, seconds: WARM_UP_SECONDS, body });
+    await PARTS[part]?.({ server, bare, texts });
   } finally {
     await server.stop();
     await rm(folder, { recursive: true, force: true });
@@ -73,7 +77,6 @@ async function benchPart(part: string, bare: BareSession): Promise<void> {
 async function benchThroughput(bench: EmbedBench): Promise<void> {
   const { server, texts } = bench;
   const asked = { path: '/embed/v2', connections: FULL, body: () => embedBody(texts.short()) };
-  await load(server, { ...asked, seconds: WARM_UP_SECONDS });
   const delays: number[] = [];
   await inTurns({
     ...{ name: `texts of 4-12 words, ${FULL} connections`, target: 'ratio >= 0.85', against: SORTED },
@@ -94,7 +97,6 @@ async function benchSeveral(bench: EmbedBench): Promise<void> {
   const many = (): string[] => Array.from({ length: SEVERAL }, texts.short);
   const body = (): string => JSON.stringify({ inputs: many(), encoding: 'base64' });
   const asked = { path: '/embed/v2', connections: 16, body };
-  await load(server, { ...asked, seconds: WARM_UP_SECONDS });
   await inTurns({
     name: `${SEVERAL} texts of 4-12 words a request, ${asked.connections} connections`,
     against: SORTED,
@@ -106,7 +108,6 @@ async function benchSeveral(bench: EmbedBench): Promise<void> {
 
 async function benchMixed({ server, bare, texts }: EmbedBench): Promise<void> {
   const asked = { path: '/embed/v2', connections: FULL, body: () => embedBody(texts.mixed()) };
-  await load(server, { ...asked, seconds: WARM_UP_SECONDS });
   await inTurns({
     name: `texts of 6-120 tokens, ${FULL} connections`,
     target: 'ratio >= 2',
@@ -119,8 +120,6 @@ async function benchMixed({ server, bare, texts }: EmbedBench): Promise<void> {
     },
   });
 }
-
-const SORTED = 'bare onnxruntime loop, sorted, batches of 32, whole process';
 
 /** Texts of 4-12 words a CPU-second in a bare loop. */
 async function loopSorted({ bare, texts }: EmbedBench): Promise<number> {
@@ -171,13 +170,6 @@ async function inTurns({ through, alone, textsARequest = 1, details, ...figure }
 
 async function benchLatency({ server, bare, texts }: EmbedBench): Promise<void> {
   const sample = Array.from({ length: 1_200 }, texts.short);
-  // Both have been running for a while.
-  await load(server, {
-    path: '/embed/v2',
-    connections: 4,
-    seconds: WARM_UP_SECONDS,
-    body: () => embedBody(texts.short()),
-  });
   const client = new Client(server.url);
   const through: number[] = [];
   const alone: number[] = [];
