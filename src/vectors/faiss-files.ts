@@ -56,7 +56,7 @@ export function createFaissFiles(folder: string): FaissFiles {
       // Not node's readline: on Node 24 it also splits at U+2028, and an id may have one.
       const chunks = createReadStream(entriesFile(generation)) as AsyncIterable<Buffer>;
       for await (const line of splitLines(chunks, Infinity)) {
-        if (!('text' in line)) throw new Error(line.fault);
+        if ('fault' in line) throw new Error(line.fault);
         entries.push(JSON.parse(line.text) as FaissEntry);
       }
       return entries;

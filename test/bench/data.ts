@@ -1,6 +1,6 @@
-import { createReadStream, existsSync } from 'node:fs';
-import { createGunzip } from 'node:zlib';
+import { existsSync } from 'node:fs';
 import { splitLines } from '../../src/catalogue/lines.js';
+import { openSourceFile } from '../../src/catalogue/source-file.js';
 import { packageRoot } from '../../src/package-root.js';
 
 /** Where the evaluation data stands: beside the repository, never in it. `EVALUATION_DATA` names another place. */
@@ -13,12 +13,12 @@ export function hasData(name: string): boolean {
 
 /** The rows of a JSONL file, gzipped or not. */
 export async function readRows<T>(path: string): Promise<T[]> {
-  const file = createReadStream(path);
+  const file = await openSourceFile(path);
   const rows: T[] = [];
-  const chunks: AsyncIterable<Buffer> = path.endsWith('.gz') ? file.pipe(createGunzip()) : file;
-  for await (const line of splitLines(chunks, Infinity)) {
-    if (!('text' in line)) throw new Error(`${path}:${line.line}: ${line.fault}`);
+  for await (const line of splitLines(file.chunks(), Infinity)) {
+    if ('fault' in line) throw new Error(`${path}: line ${String(line.line)}: ${line.fault}`);
     if (line.text.trim() !== '') rows.push(JSON.parse(line.text) as T);
   }
+  await file.close();
   return rows;
 }

@@ -5,6 +5,7 @@ import { createOnnxPool } from '../../src/embedding/onnx/pool.js';
 import { readBundle } from '../../src/models/bundle.js';
 import { packageRoot } from '../../src/package-root.js';
 import { noTelemetry } from '../../src/telemetry.js';
+import { median } from './median.js';
 import { report } from './report.js';
 
 const TEXTS = Number(process.env.BENCH_TEXTS ?? 1_000_000);
@@ -30,7 +31,7 @@ export async function benchBulk({ texts }: Pick<EmbedBench, 'texts'>): Promise<v
         failed += outcomes.filter((outcome) => outcome instanceof Error).length;
         resident.push(process.memoryUsage.rss());
       }
-      tenths.push(resident.sort((a, b) => a - b)[resident.length >> 1] ?? NaN);
+      tenths.push(median(resident));
     }
   } finally {
     await embedder.close();

@@ -13,7 +13,7 @@ export interface LoadOptions {
 }
 
 /** A number of requests instead of a time: each of them is answered, so a short load has no ragged end. */
-export type CountedLoad = Omit<LoadOptions, 'seconds'> & { readonly requests: number };
+type CountedLoad = Omit<LoadOptions, 'seconds'> & { readonly requests: number };
 
 /** A server and the process whose CPU counts. */
 type Target = Pick<RunningServer, 'url' | 'pid'> & {
