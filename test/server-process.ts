@@ -47,6 +47,7 @@ export async function startServer(
   const args = [
     // As `npm start` and the shebang of the CLI have it.
     '--v8-pool-size=1',
+    '--max-semi-space-size=32',
     CLI,
     'serve',
     ...Object.entries(flags).flatMap(([key, value]) => ['--set', `${key}=${value}`]),

@@ -16,8 +16,10 @@ import { openTexts } from './texts.js';
 
 /** How often a load and its baseline take turns. */
 const ROUNDS = Number(process.env.BENCH_ROUNDS ?? 5);
-/** Until V8 has compiled what runs: on a slow machine its compiler takes a tenth of the CPU of the first 15 s, and some of it for 40 s. */
-const WARM_UP_SECONDS = 40;
+/** Until V8 has compiled what runs: on a slow machine its compiler takes a tenth of the CPU of the first 15 s, and the main thread gets faster for two minutes. */
+const WARM_UP_SECONDS = 120;
+/** A share of each turn goes before it and does not count: what has idled while the other side ran takes more CPU in its first second. */
+const LEAD_IN = 0.25;
 /** Connections that keep a server of two cores busy. */
 const FULL = 64;
 /** Texts of one request, as in the comparison with peers in facts/peers.md. */
@@ -82,13 +84,14 @@ async function benchThroughput(bench: EmbedBench): Promise<void> {
   const delays: number[] = [];
   await inTurns({
     ...{ name: `texts of 4-12 words, ${FULL} connections`, target: 'ratio >= 0.85', against: SORTED },
-    through: async () => {
+    through: async (share) => {
       await eventLoopDelayMs(server);
-      const figure = await load(server, { ...asked, requests: 1_500 });
-      delays.push(await eventLoopDelayMs(server));
+      const figure = await load(server, { ...asked, requests: 1_500 * share });
+      const delay = await eventLoopDelayMs(server);
+      if (share === 1) delays.push(delay);
       return figure;
     },
-    alone: () => loopSorted(bench),
+    alone: (share) => loopSorted(bench, share),
     details: () => ({ eventLoopDelayP99Ms: median(delays), eventLoopTarget: '< 5 ms' }),
   });
 }
@@ -103,8 +106,8 @@ async function benchSeveral(bench: EmbedBench): Promise<void> {
     name: `${SEVERAL} texts of 4-12 words a request, ${asked.connections} connections`,
     against: SORTED,
     textsARequest: SEVERAL,
-    through: () => load(server, { ...asked, requests: 128 }),
-    alone: () => loopSorted(bench),
+    through: (share) => load(server, { ...asked, requests: 128 * share }),
+    alone: (share) => loopSorted(bench, share),
   });
 }
 
@@ -114,9 +117,9 @@ async function benchMixed({ server, bare, texts }: EmbedBench): Promise<void> {
     name: `texts of 6-120 tokens, ${FULL} connections`,
     target: 'ratio >= 2',
     against: 'bare onnxruntime loop, batches of 32 in order of arrival',
-    through: () => load(server, { ...asked, requests: 640 }),
-    alone: async () => {
-      const sample = Array.from({ length: 320 }, texts.mixed).map(bare.encode);
+    through: (share) => load(server, { ...asked, requests: 640 * share }),
+    alone: async (share) => {
+      const sample = Array.from({ length: 320 * share }, texts.mixed).map(bare.encode);
       const { cpu } = await bare.loop(sample, 32);
       return sample.length / cpu;
     },
@@ -124,8 +127,8 @@ async function benchMixed({ server, bare, texts }: EmbedBench): Promise<void> {
 }
 
 /** Texts of 4-12 words a CPU-second in a bare loop. */
-async function loopSorted({ bare, texts }: EmbedBench): Promise<number> {
-  const sample = Array.from({ length: 2_000 }, texts.short).map(bare.encode);
+async function loopSorted({ bare, texts }: EmbedBench, share: number): Promise<number> {
+  const sample = Array.from({ length: 2_000 * share }, texts.short).map(bare.encode);
   const { cpu } = await bare.loop(
     sample.sort((a, b) => a.length - b.length),
     32,
@@ -134,9 +137,10 @@ async function loopSorted({ bare, texts }: EmbedBench): Promise<number> {
 }
 
 interface Turns extends Pick<Figure, 'name' | 'target' | 'against'> {
-  readonly through: () => Promise<Load>;
+  /** Does a share of the work. */
+  readonly through: (share: number) => Promise<Load>;
   /** Texts a CPU-second of the baseline. */
-  readonly alone: () => Promise<number>;
+  readonly alone: (share: number) => Promise<number>;
   /** Default 1. */
   readonly textsARequest?: number;
   readonly details?: () => Readonly<Record<string, unknown>>;
@@ -149,8 +153,10 @@ interface Turns extends Pick<Figure, 'name' | 'target' | 'against'> {
 async function inTurns({ through, alone, textsARequest = 1, details, ...figure }: Turns): Promise<void> {
   const pairs: { load: Load; value: number; baseline: number }[] = [];
   for (let round = 0; round < ROUNDS; round += 1) {
-    const load = await through();
-    pairs.push({ load, value: (textsARequest * 1_000) / load.cpuMs, baseline: await alone() });
+    await through(LEAD_IN);
+    const load = await through(1);
+    await alone(LEAD_IN);
+    pairs.push({ load, value: (textsARequest * 1_000) / load.cpuMs, baseline: await alone(1) });
   }
   const middle = (of: (pair: (typeof pairs)[number]) => number): number => median(pairs.map(of));
   const ratios = pairs.map(({ value, baseline }) => value / baseline);
