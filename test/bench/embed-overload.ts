@@ -25,14 +25,14 @@ export async function benchOverload(bench: EmbedBench): Promise<void> {
 async function overload({ server, texts }: EmbedBench, each: (typeof CASES)[number]): Promise<void> {
   const asked = { path: '/embed/v2', body: () => embedBody(texts[each.kind]()) };
   const { connections, full } = await fullCapacity(server, asked, each.connections);
-  const before = residentMB(server.pid);
+  const resident = sampleResidentMB(server.pid);
   const flood = await offer(server, {
     ...asked,
     connections: FLOOD,
     rate: TIMES * full.rps,
     seconds: SECONDS,
   });
-  const after = residentMB(server.pid);
+  const rssMB = resident.stop();
   await sleep(2_000);
   const again = await load(server, { ...asked, connections: 1, seconds: 3 });
   const name = `${each.name}, ${TIMES} times the load for ${SECONDS} s`;
@@ -48,7 +48,7 @@ async function overload({ server, texts }: EmbedBench, each: (typeof CASES)[numb
     refused: flood.refused,
     refusedP99Ms: flood.refusedP99,
     errors: flood.errors,
-    rssMB: [before, after],
+    rssMB,
   });
   report({
     ...common,
@@ -96,6 +96,18 @@ async function fullCapacity(
     const full = await load(server, { ...asked, connections, seconds: 15 });
     if (full.refused === 0 || connections <= 1) return { connections, full };
   }
+}
+
+/** Samples resident memory until it is stopped; answers what there was before, after a tenth of the time, when all connections are open, and at the end. */
+function sampleResidentMB(pid: number): { stop(): (number | undefined)[] } {
+  const samples = [residentMB(pid)];
+  const timer = setInterval(() => samples.push(residentMB(pid)), 500);
+  return {
+    stop: () => {
+      clearInterval(timer);
+      return [samples[0], samples[Math.ceil(samples.length / 10)], residentMB(pid)];
+    },
+  };
 }
 
 function residentMB(pid: number): number {
