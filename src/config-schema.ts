@@ -83,7 +83,7 @@ export const configSchema = z.strictObject({
         .max(1)
         .default(0.9)
         .describe(
-          'Share of its time that the main thread may be at work: beyond, while it refuses more than it answers, most requests are refused before they are read, cached or not. 1 is never.',
+          'Share of its time that the main thread may be at work: beyond, or when no core of the machine is idle, most requests are refused before they are read, cached or not, while more are refused than answered. 1 is never.',
         ),
       holdRefusalsMs: milliseconds
         .max(1_000)
@@ -204,7 +204,7 @@ export const configSchema = z.strictObject({
       maxQueueMs: count
         .default(750)
         .describe(
-          'Time that the texts before a request may take to get to a worker, in ms, by the speed that the model has; a request that would wait longer is OVERLOADED, which keeps the latency of those that are taken. Imports wait.',
+          'Time that the texts before a request may take to get to a worker, in ms, by the speed that the model has; a request that would wait longer is OVERLOADED, which keeps the latency of those that are taken. Half of it while requests have been refused for longer than it. Imports wait.',
         ),
       watchdogMs: count
         .default(30_000)

@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { SpanKind, context, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import fc from 'fast-check';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished, vi } from 'vitest';
 import { type Batcher, type BatcherOptions, createBatcher } from '../src/embedding/batcher.js';
 import type { EmbedOutcome } from '../src/embedding/embedder.js';
 import { createCachedEmbedder } from '../src/embedding/cached.js';
@@ -368,6 +368,38 @@ describe('the batcher', () => {
     taken.push(batcher.embed(['c'], interactive));
     await finishAll();
     expect((await taken.at(-1))?.[0]).toEqual(alone('c'));
+  });
+
+  it('lets half as much wait once refusals go on for longer than the bound, and all of it after a pause', async () => {
+    vi.useFakeTimers({ toFake: ['performance'] });
+    onTestFinished(() => void vi.useRealTimers());
+    batcher = build(held.runner, { tokensPerMs: 2, limits: { ...limits, maxQueueMs: 60 } });
+    const first = batcher.embed(['first'], interactive);
+    await settle();
+    /** How many calls of 50 ms each find room behind the batch that runs; they go away again. */
+    const room = async (): Promise<number> => {
+      const away = new AbortController();
+      const calls: Promise<unknown>[] = [];
+      for (let full = false; !full;) {
+        const text = String(calls.length).padEnd(400, 'x');
+        const outcome = batcher.embed([text], { ...interactive, signal: away.signal }).catch(codeOf);
+        full = (await Promise.race([outcome, settle()])) === 'OVERLOADED';
+        calls.push(outcome);
+      }
+      away.abort(new KindredError('REQUEST_CANCELLED', 'enough'));
+      await Promise.all(calls);
+      return calls.length - 1;
+    };
+    const codeOf = (error: unknown): string => (error as KindredError).code;
+    expect(await room()).toBe(2);
+    vi.advanceTimersByTime(60);
+    expect(await room()).toBe(2);
+    vi.advanceTimersByTime(1);
+    expect(await room()).toBe(1);
+    vi.advanceTimersByTime(61);
+    expect(await room()).toBe(2);
+    await finishAll();
+    await first;
   });
 
   it('does not take the speed of single texts, while nothing else waits, for that of full batches', async () => {

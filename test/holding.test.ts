@@ -63,7 +63,17 @@ describe('holding refusals back', () => {
     expect(told).toHaveLength(50);
     expect(Math.min(...told)).toBeGreaterThanOrEqual(99);
     expect(Math.max(...told)).toBeLessThanOrEqual(201);
-    expect(new Set(told.map(Math.round)).size).toBeGreaterThan(10);
+    expect(new Set(told.map(Math.round)).size).toBeGreaterThan(3);
+  });
+
+  it('keeps to a time that is as short as a tick', () => {
+    const { told, window } = rig({ ms: 10 });
+    window(50, 0);
+    told.length = 0;
+    expect(window(50, 0)).toBe(0);
+    expect(told).toHaveLength(50);
+    expect(Math.min(...told)).toBeGreaterThanOrEqual(4);
+    expect(Math.max(...told)).toBeLessThanOrEqual(11);
   });
 
   it('tells at once what is more than it may hold', () => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createHolding } from '../src/http/holding.js';
+import { createIdleCores } from '../src/http/idle-cores.js';
 import { createErrorEdge } from '../src/http/public-error.js';
 import { shedBefore } from '../src/http/shed.js';
 import { type Shedding, createShedding } from '../src/http/shedding.js';
@@ -20,13 +21,20 @@ describe('shedding', () => {
     vi.useRealTimers();
   });
 
-  /** A main thread that is at work for the share `busy` of its time, behind shedding above 0.9. */
+  /** A main thread that is at work for the share `busy` of its time, behind shedding above 0.9, on a machine with so many `cores` idle. */
   function rig(above = 0.9) {
+    const machine = { cores: 4, rested: 0 };
     const thread = { busy: 0, active: 0, idle: 0 };
     const told: [shed: number, offered: number][] = [];
     const shedding = createShedding({
       above,
       utilisation: () => ({ active: thread.active, idle: thread.idle, utilization: thread.busy }),
+      idleCores: {
+        look: () => machine.cores,
+        rest: () => {
+          machine.rested += 1;
+        },
+      },
       onShed: (...counts) => told.push(counts),
     });
     /** One window in which `offered` requests come and all that get in but `capacity` are refused; answers how many got in. */
@@ -38,7 +46,7 @@ describe('shedding', () => {
       vi.advanceTimersByTime(WINDOW_MS);
       return letIn;
     };
-    return { shedding, told, window };
+    return { machine, shedding, told, window };
   }
 
   it('sheds nothing while the main thread has time, though a model refuses most', () => {
@@ -83,6 +91,28 @@ describe('shedding', () => {
     expect(window(600, 600, 0.5)).toBe(600);
   });
 
+  it('sheds once refusing takes the last core from the workers, though the main thread has time, until there is one again', () => {
+    const { machine, window } = rig();
+    machine.cores = 0.1;
+    const letIn = Array.from({ length: 60 }, () => window(600, 50, 0.5));
+    expect(letIn.slice(0, 5)).toEqual([600, 600, 600, 600, 600]);
+    for (const each of letIn.slice(30)) expect(each).toBeLessThanOrEqual(61);
+    // What shedding saves is no reason to end it.
+    machine.cores = 0.5;
+    expect(window(600, 50, 0.3)).toBeLessThanOrEqual(61);
+    machine.cores = 1;
+    window(600, 50, 0.3);
+    expect(window(600, 50, 0.3)).toBe(600);
+  });
+
+  it('sheds nothing for want of a core while most is answered, and does not even look', () => {
+    const { machine, told, window } = rig();
+    machine.cores = 0;
+    for (let at = 0; at < 20; at += 1) expect(window(600, 400, 0.5)).toBe(600);
+    expect(told).toEqual([]);
+    expect(machine.rested).toBe(20);
+  });
+
   it('sheds by turns, not the requests of whoever comes last', () => {
     const { shedding, window } = rig();
     for (let at = 0; at < 60; at += 1) window(600, 60, 0.95);
@@ -110,6 +140,60 @@ describe('shedding', () => {
     shedding.stop();
     window(600, 0, 1);
     expect(told).toHaveLength(before);
+  });
+});
+
+describe('idle cores', () => {
+  /** A machine of two cores, `busy` of which are at work. */
+  function rig() {
+    const clock = { now: 0, busy: 0, idle: 0 };
+    const cores = createIdleCores(
+      () => ({ busy: clock.busy, idle: clock.idle }),
+      () => clock.now,
+    );
+    const pass = (ms: number, busy: number): void => {
+      clock.now += ms;
+      clock.busy += ms * busy;
+      clock.idle += ms * (2 - busy);
+    };
+    return { clock, cores, pass };
+  }
+
+  it('are those of the time between two looks', () => {
+    const { cores, pass } = rig();
+    expect(cores.look()).toBe(Infinity);
+    pass(300, 1.5);
+    expect(cores.look()).toBe(0.5);
+    // Too soon to tell anything new.
+    pass(100, 2);
+    expect(cores.look()).toBe(0.5);
+    pass(200, 2);
+    expect(cores.look()).toBe(0);
+  });
+
+  it('are unknown again after a rest', () => {
+    const { cores, pass } = rig();
+    cores.look();
+    pass(300, 2);
+    expect(cores.look()).toBe(0);
+    cores.rest();
+    pass(300, 2);
+    expect(cores.look()).toBe(Infinity);
+  });
+
+  it('are unknown where the system tells nothing', () => {
+    const { clock, cores } = rig();
+    cores.look();
+    clock.now = 300;
+    expect(cores.look()).toBe(Infinity);
+  });
+
+  it('can be counted on this machine', async () => {
+    const cores = createIdleCores();
+    cores.look();
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    expect(cores.look()).toBeGreaterThanOrEqual(0);
+    expect(cores.look()).toBeLessThan(Infinity);
   });
 });
 

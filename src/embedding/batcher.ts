@@ -9,6 +9,7 @@ import { createDrainRate } from './drain-rate.js';
 import type { EmbedLane, EmbedOutcome } from './embedder.js';
 import { type LengthEstimate, createLengthEstimate } from './estimate.js';
 import { type BatchLimits, createLane } from './lane.js';
+import { createQueueBound } from './queue-bound.js';
 import type { Backlog, Caller, Entry, Ticket, Underway } from './queue-entry.js';
 import type { BatchResult, BatchRunner, BatchSlot } from './runner.js';
 
@@ -29,7 +30,7 @@ export interface BatcherOptions {
     readonly maxQueueTexts: number;
     /** Estimated tokens waiting in each lane at most; a single text fits into an empty lane whatever its length. */
     readonly maxQueueTokens: number;
-    /** Time that what waits in the interactive lane may take, in ms, for another call to be taken behind it. Default: any. */
+    /** Time that what waits in the interactive lane may take, in ms, for another call to be taken behind it; see createQueueBound. Default: any. */
     readonly maxQueueMs?: number;
   };
   /** Shared by all models on the same workers; by default the model's own. */
@@ -69,7 +70,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   // The worker cuts it into session runs of maxBatchTexts at most: the more it has to choose from, the less padding.
   const part: BatchLimits = { maxTexts: Infinity, maxTokens: limits.bulkBatchTokens };
   const mostTokens = Math.max(limits.maxQueueTokens, maxTokens);
-  const { maxQueueMs = Infinity } = limits;
+  const bound = createQueueBound(limits.maxQueueMs ?? Infinity);
   const entries = new Map<string, Entry>();
   /** Oldest first. */
   const backlogs = new Set<Backlog>();
@@ -93,9 +94,10 @@ export function createBatcher(options: BatcherOptions): Batcher {
   function admit(texts: readonly string[]): void {
     const { texts: waiting, tokens: waitingTokens } = lanes.interactive;
     // What a call brings itself doesn't count: large or small, it waits for those before it.
+    const maxMs = bound.now();
     const late =
-      (drain.waitFor(waitingTokens) ?? 0) > maxQueueMs ||
-      performance.now() - (lanes.interactive.oldest?.since ?? Infinity) > maxQueueMs;
+      (drain.waitFor(waitingTokens) ?? 0) > maxMs ||
+      performance.now() - (lanes.interactive.oldest?.since ?? Infinity) > maxMs;
     // Nearly always so, and cheap to see.
     if (
       !late &&
@@ -114,6 +116,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     }
     if (fresh.size === 0) return;
     if (!late && waiting + fresh.size <= limits.maxQueueTexts && waitingTokens + tokens <= mostTokens) return;
+    if (late) bound.refused();
     const alone = fresh.size > limits.maxQueueTexts || tokens > mostTokens;
     throw overloaded(
       alone

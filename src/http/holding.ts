@@ -4,6 +4,10 @@ const WINDOW_MS = 100;
 const MANY = 10;
 /** How long refusals are held back from then on, in ms. */
 const LASTS_MS = 2_000;
+/** Refusals that are held back go out some at a time, so many ms apart at most: each alone would wake this process and a client. */
+const TICK_MS = 20;
+/** Ticks in the time for which one is held back at least, lest all come again at once. */
+const TICKS = 8;
 
 export interface HoldingOptions {
   /** How long a refusal is held back at most, in ms; 0 for never. */
@@ -31,6 +35,15 @@ export function createHolding({ ms, most }: HoldingOptions): Holding {
   let windowEnd = 0;
   let holdsUntil = 0;
   let held = 0;
+  const tickMs = Math.min(TICK_MS, ms / TICKS);
+  /** Those that are held back, by the number of the tick at which they go out. */
+  const ticks = new Map<number, (() => void)[]>();
+  const tellAll = (tick: number): void => {
+    const tells = ticks.get(tick) ?? [];
+    ticks.delete(tick);
+    held -= tells.length;
+    for (const tell of tells) tell();
+  };
   const turn = (now: number): void => {
     if (now < windowEnd) return;
     if (refusals >= MANY && refusals > answers) holdsUntil = now + LASTS_MS;
@@ -50,13 +63,16 @@ export function createHolding({ ms, most }: HoldingOptions): Holding {
         return;
       }
       held += 1;
-      setTimeout(
-        () => {
-          held -= 1;
-          tell();
-        },
-        ms * (0.5 + Math.random() / 2),
-      );
+      const first = Math.ceil((now + ms / 2) / tickMs);
+      const last = Math.floor((now + ms) / tickMs);
+      const tick = first + Math.floor(Math.random() * (last - first + 1));
+      const others = ticks.get(tick);
+      if (others) {
+        others.push(tell);
+        return;
+      }
+      ticks.set(tick, [tell]);
+      setTimeout(tellAll, tick * tickMs - now, tick);
     },
   };
 }

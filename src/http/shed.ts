@@ -2,7 +2,7 @@ import type { RequestListener } from 'node:http';
 import { overloaded } from '../errors.js';
 import type { Holding } from './holding.js';
 import { isOpenAiUrl, openAiErrorBody } from './openai-error.js';
-import type { ErrorEdge } from './public-error.js';
+import { type ErrorEdge, withRequestId } from './public-error.js';
 import { requestId } from './request-id.js';
 import { failureHead } from './response-status.js';
 import type { Shedding } from './shedding.js';
@@ -26,6 +26,9 @@ export function shedBefore(
   { shedding, holding, errors, closing }: ShedOptions,
 ): RequestListener {
   const error = overloaded('The server is asked for more than it can answer.', RETRY_MS);
+  // What does not depend on the request is made once: refusing is what a server under such a load does most.
+  const anonymous = errors.format(error);
+  const { status = error.status, retryAfter } = failureHead(null, [anonymous]) ?? {};
   return (request, response) => {
     const { url = '' } = request;
     if (!computes(url) || !shedding.sheds()) {
@@ -33,8 +36,7 @@ export function shedBefore(
       return;
     }
     const id = requestId(request.headers['x-request-id']);
-    const formatted = errors.format(error, id);
-    const { status = error.status, retryAfter } = failureHead(null, [formatted]) ?? {};
+    const formatted = withRequestId(anonymous, id);
     const body = JSON.stringify(
       isOpenAiUrl(url) ? openAiErrorBody(error, formatted, status) : { errors: [formatted] },
     );

@@ -1,4 +1,4 @@
-import { cpus } from 'node:os';
+import { type CpuTimes, readCpuTimes } from '../cpu-times.js';
 
 /** Looks that are closer together than this, in ms, answer what the one before did: counters move in steps of 10 ms. */
 const LEAST_MS = 250;
@@ -6,18 +6,9 @@ const LEAST_MS = 250;
 /** Share of the machine's CPU time above which other processes count as busy. */
 const BUSY_SHARE = 0.2;
 
-/** CPU time since some moment in the past, in ms. */
-interface CpuTimes {
-  /** Of all processes of the machine, and of its cores when they were idle. */
-  readonly busy: number;
-  readonly idle: number;
-  /** Of this process, all its threads. */
-  readonly own: number;
-}
-
 /** Answers the share of the machine's CPU time, 0 to 1, that other processes have used since the look before. */
 export function createLoadMeter(
-  read: () => CpuTimes = readTimes,
+  read: () => CpuTimes = readCpuTimes,
   now: () => number = () => performance.now(),
 ): () => number {
   let before = read();
@@ -38,14 +29,4 @@ export function createLoadMeter(
 export function shareBesideOthers(maxShare: number): () => number {
   const others = createLoadMeter();
   return () => (others() > BUSY_SHARE ? maxShare : 1);
-}
-
-function readTimes(): CpuTimes {
-  let [busy, idle] = [0, 0];
-  for (const { times } of cpus()) {
-    idle += times.idle;
-    busy += times.user + times.nice + times.sys + times.irq;
-  }
-  const { user, system } = process.cpuUsage();
-  return { busy, idle, own: (user + system) / 1_000 };
 }

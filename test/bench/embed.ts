@@ -62,8 +62,9 @@ async function benchPart(part: string, bare: BareSession): Promise<void> {
     'models.stable': 'v2',
     'log.level': 'info',
     'store.adapter': 'memory',
-    // All that is asked has to be answered, however slow the machine is, unless refusing is what is measured.
-    ...(part !== 'overload' && { 'embedding.maxQueueMs': '60000' }),
+    // All that is asked has to be answered, however slow the machine is, unless refusing is what is measured. Then a cache that is full
+    // before it begins shows whether memory is flat.
+    ...(part === 'overload' ? { 'cache.maxBytes': '16777216' } : { 'embedding.maxQueueMs': '60000' }),
   });
   try {
     const texts = await openTexts();
