@@ -37,6 +37,7 @@ import type { Telemetry } from './telemetry.js';
 import { coalesced } from './vectors/coalesced.js';
 import { remembered } from './vectors/remembered.js';
 import { openStore } from './open-store.js';
+import { type Overload, createOverload } from './overload.js';
 import { pointAlias, pointAliases } from './role-aliases.js';
 import { openTrial } from './trial.js';
 import type { VectorStore } from './vectors/store.js';
@@ -62,6 +63,8 @@ export interface Domain {
   /** Shared by all models; undefined when caching is off. */
   readonly cache: EmbeddingCache | undefined;
   readonly telemetry: Telemetry;
+  /** What the gateway tells the queues of models. */
+  readonly overload: Overload;
   readonly metricsHandler: MetricsHandler | undefined;
   readonly log: Logger;
   close(): Promise<void>;
@@ -93,6 +96,7 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
   const store = openStore(config, log);
   const bundles = openBundles(config);
   const cache = openCache({ config: config.cache, telemetry, log });
+  const overload = createOverload();
   const tunings = new Map<string, Tuning>();
   const pool = createOnnxPool({
     config: config.embedding,
@@ -120,7 +124,7 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
     graceMs: config.server.shutdownGraceMs,
     catalogueOf: catalogues.of,
     store,
-    load: (id) => loadModel(id, { bundles, cache, config, pool, telemetry }),
+    load: (id) => loadModel(id, { bundles, cache, config, overload, pool, telemetry }),
     prove: (id, embedder) => checkCanaries(id, embedder, config),
     proveMs: config.rollout.canaries.everyMs,
     wrap: (collection) =>
@@ -170,6 +174,7 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
     tunings,
     cache,
     telemetry,
+    overload,
     metricsHandler,
     log,
     close: async () => {
@@ -264,6 +269,7 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
     readiness: () => readiness(domain),
     apqStore: createApqStore(config.apq),
     log,
+    overload: domain.overload,
     metricsHandler,
   });
   const { url } = await server.listen();

@@ -25,6 +25,7 @@ import { readSubject } from './http/subject.js';
 import { createHolding } from './http/holding.js';
 import { shedBefore } from './http/shed.js';
 import { createShedding } from './http/shedding.js';
+import type { Overload } from './overload.js';
 import type { TrafficSubject } from './rollout/traffic.js';
 import type { MetricsHandler } from './telemetry-sdk.js';
 import type { Telemetry } from './telemetry.js';
@@ -42,6 +43,8 @@ export interface ServerOptions {
   /** Where automatic persisted queries are kept, see createApqStore. */
   readonly apqStore: Keyv<string>;
   readonly log: Logger;
+  /** Told what becomes of requests. */
+  readonly overload: Overload;
   /** Undefined: no `/metrics`. */
   readonly metricsHandler: MetricsHandler | undefined;
 }
@@ -74,6 +77,7 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
     ms: config.server.holdRefusalsMs,
     // Those that are held back have their place still: there have to be others left.
     most: Math.floor(config.server.maxInFlight / 2),
+    overload: options.overload,
   });
 
   const readiness = (): Readiness => {
@@ -102,7 +106,7 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
     identify: identifier(http.app, config, log),
     onEnd: (refused) => {
       shedding.ended(refused);
-      if (!refused) holding.answered();
+      if (!refused) options.overload.answered();
     },
   });
   addGraphQLRoute(http, { apollo, admission, makeContext, errors, scopes, browser });

@@ -1,6 +1,7 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createHolding } from '../src/http/holding.js';
+import { createOverload } from '../src/overload.js';
 import { type TestServer, send, startTestServer } from './http-server.js';
 
 describe('holding refusals back', () => {
@@ -13,12 +14,13 @@ describe('holding refusals back', () => {
 
   /** Counts what is told at once and what later. */
   function rig(over: Partial<Parameters<typeof createHolding>[0]> = {}) {
-    const holding = createHolding({ ms: 200, most: 100, ...over });
+    const overload = createOverload();
+    const holding = createHolding({ ms: 200, most: 100, overload, ...over });
     const told: number[] = [];
     /** A window of 100 ms with so many refusals and answers; answers how many of the refusals were told at once. */
     const window = (refusals: number, answers: number): number => {
       const before = told.length;
-      for (let each = 0; each < answers; each += 1) holding.answered();
+      for (let each = 0; each < answers; each += 1) overload.answered();
       const from = performance.now();
       for (let each = 0; each < refusals; each += 1)
         holding.refuse(() => told.push(performance.now() - from));

@@ -7,6 +7,7 @@ import type { Readiness } from '../src/http/health.js';
 import type { RequestFacts } from '../src/http/scope.js';
 import { createLogger } from '../src/log.js';
 import type { ModelRegistry } from '../src/models/model-version.js';
+import { createOverload } from '../src/overload.js';
 import { createServer, type KindredServer, type ServerOptions } from '../src/server.js';
 import type { MetricsHandler } from '../src/telemetry-sdk.js';
 import { noTelemetry, type Telemetry } from '../src/telemetry.js';
@@ -198,6 +199,7 @@ export async function startTestServer({
     readiness,
     apqStore,
     log,
+    overload: createOverload(),
     metricsHandler,
   });
   const { url } = await server.listen();

@@ -7,6 +7,7 @@ import { createIdleCores } from '../src/http/idle-cores.js';
 import { createErrorEdge } from '../src/http/public-error.js';
 import { shedBefore } from '../src/http/shed.js';
 import { type Shedding, createShedding } from '../src/http/shedding.js';
+import { createOverload } from '../src/overload.js';
 import { noTelemetry } from '../src/telemetry.js';
 import { send, startTestServer, until } from './http-server.js';
 
@@ -205,7 +206,7 @@ describe('a shed request', () => {
     const server = createServer(
       shedBefore((_request, response) => response.end('handled'), {
         shedding,
-        holding: createHolding({ ms: 0, most: 0 }),
+        holding: createHolding({ ms: 0, most: 0, overload: createOverload() }),
         errors,
         closing: () => false,
       }),

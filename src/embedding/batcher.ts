@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Span, context } from '@opentelemetry/api';
 import { KindredError, overloaded } from '../errors.js';
+import type { Overload } from '../overload.js';
 import { SPAN, type Telemetry } from '../telemetry.js';
 import { endBatchSpan, startBatchSpan } from './batch-span.js';
 import { type BulkShare, createBulkShare } from './bulk-share.js';
@@ -9,7 +10,6 @@ import { createDrainRate } from './drain-rate.js';
 import type { EmbedLane, EmbedOutcome } from './embedder.js';
 import { type LengthEstimate, createLengthEstimate } from './estimate.js';
 import { type BatchLimits, createLane } from './lane.js';
-import { createQueueBound } from './queue-bound.js';
 import type { Backlog, Caller, Entry, Ticket, Underway } from './queue-entry.js';
 import type { BatchResult, BatchRunner, BatchSlot } from './runner.js';
 
@@ -30,11 +30,13 @@ export interface BatcherOptions {
     readonly maxQueueTexts: number;
     /** Estimated tokens waiting in each lane at most; a single text fits into an empty lane whatever its length. */
     readonly maxQueueTokens: number;
-    /** Time that what waits in the interactive lane may take, in ms, for another call to be taken behind it; see createQueueBound. Default: any. */
+    /** Time that what waits in the interactive lane may take, in ms, for another call to be taken behind it. Default: any. */
     readonly maxQueueMs?: number;
   };
   /** Shared by all models on the same workers; by default the model's own. */
   readonly bulkShare?: BulkShare;
+  /** Whether the gateway refuses more than it answers. Once that has lasted for longer than `maxQueueMs`, half of it is left. */
+  readonly overload?: Pick<Overload, 'lasts'> | undefined;
   /** Tokens that all workers compute in a millisecond, where that is known: the first guess of how fast the queue empties. */
   readonly tokensPerMs?: number | undefined;
   readonly telemetry: Telemetry;
@@ -58,19 +60,24 @@ export interface Batcher {
   close(): Promise<void>;
 }
 
+/**
+ * Share of `maxQueueMs` that is left under an overload that lasts. A queue that takes a burst is good; one that never empties costs those
+ * who are taken their time and gives the workers nothing (K. Nichols and V. Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012).
+ */
+const STANDING = 0.5;
 /** Callers that get their answers in one turn of the event loop. */
 const CALLERS_A_TURN = 2;
 
 /** Makes the batcher of a model. */
 export function createBatcher(options: BatcherOptions): Batcher {
-  const { model, maxTokens, runner, limits, telemetry, bulkShare = createBulkShare() } = options;
+  const { model, maxTokens, runner, limits, telemetry, overload, bulkShare = createBulkShare() } = options;
   const { metrics, tracer } = telemetry;
   const lanes = { interactive: createLane<Entry>(maxTokens), bulk: createLane<Entry>(maxTokens) };
   const full: BatchLimits = { maxTexts: limits.maxBatchTexts, maxTokens: limits.maxBatchTokens };
   // The worker cuts it into session runs of maxBatchTexts at most: the more it has to choose from, the less padding.
   const part: BatchLimits = { maxTexts: Infinity, maxTokens: limits.bulkBatchTokens };
   const mostTokens = Math.max(limits.maxQueueTokens, maxTokens);
-  const bound = createQueueBound(limits.maxQueueMs ?? Infinity);
+  const { maxQueueMs = Infinity } = limits;
   const entries = new Map<string, Entry>();
   /** Oldest first. */
   const backlogs = new Set<Backlog>();
@@ -94,7 +101,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   function admit(texts: readonly string[]): void {
     const { texts: waiting, tokens: waitingTokens } = lanes.interactive;
     // What a call brings itself doesn't count: large or small, it waits for those before it.
-    const maxMs = bound.now();
+    const maxMs = (overload?.lasts() ?? 0) > maxQueueMs ? maxQueueMs * STANDING : maxQueueMs;
     const late =
       (drain.waitFor(waitingTokens) ?? 0) > maxMs ||
       performance.now() - (lanes.interactive.oldest?.since ?? Infinity) > maxMs;
@@ -116,7 +123,6 @@ export function createBatcher(options: BatcherOptions): Batcher {
     }
     if (fresh.size === 0) return;
     if (!late && waiting + fresh.size <= limits.maxQueueTexts && waitingTokens + tokens <= mostTokens) return;
-    if (late) bound.refused();
     const alone = fresh.size > limits.maxQueueTexts || tokens > mostTokens;
     throw overloaded(
       alone

@@ -3,6 +3,7 @@ import type { Config } from '../config.js';
 import { KindredError } from '../errors.js';
 import type { Bundle } from '../models/bundle.js';
 import { imageOf, isImageOnly, isText } from '../models/manifest.js';
+import type { Overload } from '../overload.js';
 import type { Telemetry } from '../telemetry.js';
 import { createBatcher } from './batcher.js';
 import { createCachedEmbedder } from './cached.js';
@@ -17,6 +18,7 @@ export interface LocalEmbedderOptions {
   readonly pool: OnnxPool;
   readonly config: Pick<Config, 'embedding' | 'images' | 'limits'>;
   readonly cache?: EmbeddingCache;
+  readonly overload?: Pick<Overload, 'lasts'>;
   readonly telemetry: Telemetry;
 }
 
@@ -25,7 +27,7 @@ export interface LocalEmbedderOptions {
  * the bundle. Closing unloads the model; the pool and the cache stay.
  */
 export async function createLocalEmbedder(options: LocalEmbedderOptions): Promise<Embedder> {
-  const { bundle, pool, config, cache, telemetry } = options;
+  const { bundle, pool, config, cache, overload, telemetry } = options;
   const { manifest } = bundle;
   const { id, dimension, maxTokens, prompts } = manifest;
   const matryoshka = isText(manifest) ? manifest.matryoshka : undefined;
@@ -35,7 +37,16 @@ export async function createLocalEmbedder(options: LocalEmbedderOptions): Promis
   const { bulkShare } = pool;
   const perWorker = tokensPerMsOf(tuning);
   const tokensPerMs = perWorker && perWorker * workerCount(config.embedding);
-  const batcher = createBatcher({ model: id, maxTokens, runner, limits, bulkShare, tokensPerMs, telemetry });
+  const batcher = createBatcher({
+    model: id,
+    maxTokens,
+    runner,
+    limits,
+    bulkShare,
+    overload,
+    tokensPerMs,
+    telemetry,
+  });
   const images = imageOf(manifest) && createImageEmbedder({ bundle, pool, config, cache, telemetry });
   const inner: Embedder = {
     model: { id, digest: bundle.digest, dimension, maxTokens, matryoshka },

@@ -1,9 +1,5 @@
-/** How long refusals and answers are counted before they are compared, in ms. */
-const WINDOW_MS = 100;
-/** Refusals within a window from which they are many. */
-const MANY = 10;
-/** How long refusals are held back from then on, in ms. */
-const LASTS_MS = 2_000;
+import type { Overload } from '../overload.js';
+
 /** Refusals that are held back go out some at a time, so many ms apart at most: each alone would wake this process and a client. */
 const TICK_MS = 20;
 /** Ticks in the time for which one is held back at least, lest all come again at once. */
@@ -14,14 +10,14 @@ export interface HoldingOptions {
   readonly ms: number;
   /** Refusals held back at once at most; more are told at once. */
   readonly most: number;
+  /** Counts all refusals here, and tells when they are to be held back. */
+  readonly overload: Pick<Overload, 'refused' | 'lasts'>;
 }
 
 /** Decides when a client is told that it is refused. */
 export interface Holding {
   /** Calls `tell` at once, or a moment later while more is refused than answered. */
   refuse(tell: () => void): void;
-  /** Takes note of a request that was answered. */
-  answered(): void;
 }
 
 /**
@@ -29,11 +25,7 @@ export interface Holding {
  * it has read the refusal, thousands of times a second, which takes the cores that compute answers. Held back by `ms` at most and half of it at least, evenly, lest
  * all come again at once, it costs next to nothing. A lone refusal is told at once: a load balancer may try another replica.
  */
-export function createHolding({ ms, most }: HoldingOptions): Holding {
-  let refusals = 0;
-  let answers = 0;
-  let windowEnd = 0;
-  let holdsUntil = 0;
+export function createHolding({ ms, most, overload }: HoldingOptions): Holding {
   let held = 0;
   const tickMs = Math.min(TICK_MS, ms / TICKS);
   /** Those that are held back, by the number of the tick at which they go out. */
@@ -44,25 +36,15 @@ export function createHolding({ ms, most }: HoldingOptions): Holding {
     held -= tells.length;
     for (const tell of tells) tell();
   };
-  const turn = (now: number): void => {
-    if (now < windowEnd) return;
-    if (refusals >= MANY && refusals > answers) holdsUntil = now + LASTS_MS;
-    refusals = answers = 0;
-    windowEnd = now + WINDOW_MS;
-  };
   return {
-    answered: () => {
-      answers += 1;
-    },
     refuse: (tell) => {
-      const now = performance.now();
-      turn(now);
-      refusals += 1;
-      if (ms === 0 || now >= holdsUntil || held >= most) {
+      overload.refused();
+      if (ms === 0 || overload.lasts() === undefined || held >= most) {
         tell();
         return;
       }
       held += 1;
+      const now = performance.now();
       const first = Math.ceil((now + ms / 2) / tickMs);
       const last = Math.floor((now + ms) / tickMs);
       const tick = first + Math.floor(Math.random() * (last - first + 1));

@@ -5,6 +5,7 @@ import { createLocalEmbedder } from '../embedding/local.js';
 import type { Tuning } from '../embedding/onnx/calibration.js';
 import { type OnnxPool, createOnnxPool } from '../embedding/onnx/pool.js';
 import { createRemoteEmbedder } from '../embedding/remote/index.js';
+import type { Overload } from '../overload.js';
 import type { Telemetry } from '../telemetry.js';
 import { NICEST } from '../yield-cores.js';
 import { type Bundle, readBundle } from './bundle.js';
@@ -17,6 +18,7 @@ export interface LoadingNeeds {
   readonly bundles: Pick<BundleSource, 'folderOf'>;
   readonly cache: EmbeddingCache | undefined;
   readonly config: Config;
+  readonly overload?: Pick<Overload, 'lasts'>;
   readonly pool: OnnxPool;
   readonly telemetry: Telemetry;
 }
@@ -24,20 +26,20 @@ export interface LoadingNeeds {
 /** Loads the model of a version: a bundle, or one on another server. Rejects with what is wrong with its folder. */
 export async function loadModel(
   id: string,
-  { bundles, cache, config, pool, telemetry }: LoadingNeeds,
+  { bundles, cache, config, overload, pool, telemetry }: LoadingNeeds,
 ): Promise<LoadedModel> {
   const folder = await bundles.folderOf(id);
   if (isRemote(folder)) {
     const remote = await readRemote(folder);
     return {
       name: remote.manifest.name,
-      embedder: await createRemoteEmbedder({ remote, config, cache, telemetry }),
+      embedder: await createRemoteEmbedder({ remote, config, cache, overload, telemetry }),
     };
   }
   const bundle = await readVersion(id, folder);
   return {
     name: bundle.manifest.name,
-    embedder: await createLocalEmbedder({ bundle, pool, config, cache, telemetry }),
+    embedder: await createLocalEmbedder({ bundle, pool, config, cache, overload, telemetry }),
   };
 }
 

@@ -17,6 +17,8 @@ const IMPATIENT_SECONDS = 15;
 /** How many times the requests of full capacity are offered, by so many connections: more than refusals that are held back can keep busy. */
 const TIMES = 10;
 const FLOOD = 2_000;
+/** How long full capacity is measured. */
+const FULL_SECONDS = 15;
 
 /** Full capacity, then ten times as many requests a second, whatever becomes of them; then a little again; then clients that don't wait when they are refused. */
 export async function benchOverload(bench: EmbedBench): Promise<void> {
@@ -39,6 +41,10 @@ async function overload({ server, texts }: EmbedBench, each: (typeof CASES)[numb
   const rssMB = resident.stop();
   await sleep(2_000);
   const again = await load(server, { ...asked, connections: 1, seconds: 3 });
+  // The pace of a shared machine drifts by a fifth within minutes: full capacity is what it is before and after.
+  const after = await load(server, { ...asked, connections, seconds: FULL_SECONDS });
+  const mean = (of: (load: Load) => number): number => (of(full) + of(after)) / 2;
+  const rps = mean((each) => each.rps);
   const name = `${each.name}, ${TIMES} times the load for ${SECONDS} s`;
   const common = { bench: 'embed', against: `full capacity, ${connections} connections` };
   report({
@@ -46,8 +52,9 @@ async function overload({ server, texts }: EmbedBench, each: (typeof CASES)[numb
     name: `${name}: answered`,
     value: flood.rps,
     unit: 'texts/s',
-    baseline: full.rps,
+    baseline: rps,
     target: 'ratio >= 0.9',
+    fullCapacity: [full.rps, after.rps],
     offeredPerSecond: Math.round((flood.rps * SECONDS + flood.refused) / SECONDS),
     refused: flood.refused,
     refusedP99Ms: flood.refusedP99,
@@ -59,7 +66,7 @@ async function overload({ server, texts }: EmbedBench, each: (typeof CASES)[numb
     name: `${name}: p99 of those answered`,
     value: flood.p99,
     unit: 'ms',
-    baseline: full.p99,
+    baseline: mean((each) => each.p99),
     target: 'ratio <= 2',
   });
   report({
@@ -77,7 +84,7 @@ async function overload({ server, texts }: EmbedBench, each: (typeof CASES)[numb
     name: `${each.name}, ${impatient.connections} connections that ask again at once when refused: answered`,
     value: stormed.rps,
     unit: 'texts/s',
-    baseline: full.rps,
+    baseline: rps,
     refusedPerSecond: Math.round(stormed.refused / IMPATIENT_SECONDS),
     errors: stormed.errors,
   });
@@ -97,7 +104,7 @@ async function fullCapacity(
     await load(server, { ...asked, connections, seconds: 3 });
     const probe = await load(server, { ...asked, connections, seconds: 3 });
     if (probe.refused > 0 && connections > 1) continue;
-    const full = await load(server, { ...asked, connections, seconds: 15 });
+    const full = await load(server, { ...asked, connections, seconds: FULL_SECONDS });
     if (full.refused === 0 || connections <= 1) return { connections, full };
   }
 }

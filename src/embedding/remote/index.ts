@@ -2,6 +2,7 @@ import type { EmbeddingCache } from '../../cache/tiers.js';
 import type { Config } from '../../config.js';
 import type { RemoteManifest } from '../../models/remote-manifest.js';
 import type { Remote } from '../../models/remote.js';
+import type { Overload } from '../../overload.js';
 import type { Telemetry } from '../../telemetry.js';
 import { createBatcher } from '../batcher.js';
 import { createCachedEmbedder } from '../cached.js';
@@ -18,6 +19,7 @@ export interface RemoteEmbedderOptions {
   readonly remote: Remote;
   readonly config: Pick<Config, 'embedding' | 'limits'>;
   readonly cache?: EmbeddingCache;
+  readonly overload?: Pick<Overload, 'lasts'>;
   readonly telemetry: Telemetry;
 }
 
@@ -26,7 +28,7 @@ export interface RemoteEmbedderOptions {
  * the probe as remote.json says.
  */
 export async function createRemoteEmbedder(options: RemoteEmbedderOptions): Promise<Embedder> {
-  const { remote, config, cache, telemetry } = options;
+  const { remote, config, cache, overload, telemetry } = options;
   const { id, dimension, maxTokens, prompts, concurrency, limits, timeouts } = remote.manifest;
   const places = createPlaces(concurrency);
   const client = createClient({
@@ -53,6 +55,7 @@ export async function createRemoteEmbedder(options: RemoteEmbedderOptions): Prom
       maxBatchTokens: limits.tokens,
       bulkBatchTokens: limits.tokens,
     },
+    overload,
     telemetry,
   });
   const inner: Embedder = {
