@@ -8,35 +8,40 @@ const LASTS_MS = 2_000;
 /** Tells whether the gateway refuses more requests than it answers. */
 export interface Overload {
   /** Takes note of a request that was refused as OVERLOADED. */
-  refused(): void;
+  readonly refused: () => void;
   /** Takes note of a request that was answered otherwise. */
-  answered(): void;
+  readonly answered: () => void;
+  /** Of both so far. */
+  readonly counts: { readonly refused: number; readonly answered: number };
   /** For how long it has refused more than it answered, in ms; undefined while it does not. */
-  lasts(): number | undefined;
+  readonly lasts: () => number | undefined;
 }
 
 /** Makes the count of a gateway. Refusals that are few, or a burst of them now and then among answers, are no overload. */
 export function createOverload(): Overload {
-  let refusals = 0;
-  let answers = 0;
+  const counts = { refused: 0, answered: 0 };
+  /** What there was when the window began. */
+  let before = { ...counts };
   let windowEnd = 0;
   let since = 0;
   let until = 0;
   return {
+    counts,
     answered: () => {
-      answers += 1;
+      counts.answered += 1;
     },
     refused: () => {
       const now = performance.now();
       if (now >= windowEnd) {
-        if (refusals >= MANY && refusals > answers) {
+        const refusals = counts.refused - before.refused;
+        if (refusals >= MANY && refusals > counts.answered - before.answered) {
           if (now >= until) since = now;
           until = now + LASTS_MS;
         }
-        refusals = answers = 0;
+        before = { ...counts };
         windowEnd = now + WINDOW_MS;
       }
-      refusals += 1;
+      counts.refused += 1;
     },
     lasts: () => {
       const now = performance.now();

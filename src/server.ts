@@ -72,7 +72,11 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
   const loop = watchEventLoop(telemetry);
   let draining = false;
   const ending = (): boolean => draining;
-  const shedding = createShedding({ above: config.server.shedAbove, onShed: shedReport(options) });
+  const shedding = createShedding({
+    above: config.server.shedAbove,
+    overload: options.overload,
+    onShed: shedReport(options),
+  });
   const holding = createHolding({
     ms: config.server.holdRefusalsMs,
     // Those that are held back have their place still: there have to be others left.
@@ -104,10 +108,7 @@ export async function createServer(options: ServerOptions): Promise<KindredServe
     config: config.server,
     observation: http.observation,
     identify: identifier(http.app, config, log),
-    onEnd: (refused) => {
-      shedding.ended(refused);
-      if (!refused) options.overload.answered();
-    },
+    onAnswered: options.overload.answered,
   });
   addGraphQLRoute(http, { apollo, admission, makeContext, errors, scopes, browser });
   addRestRoutes(http.app, { admission, registry, limits: config.limits });

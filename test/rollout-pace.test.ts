@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { createCpuWatch } from '../src/cpu-times.js';
 import { createFakeEmbedder } from './fake-embedder.js';
 import { createLoadMeter } from '../src/rollout/other-load.js';
 import { actor, createRolloutHarness } from './rollout-harness.js';
@@ -8,8 +9,10 @@ describe('the load of other processes', () => {
     let now = 0;
     let times = { busy: 1_000, idle: 1_000, own: 100 };
     const others = createLoadMeter(
-      () => times,
-      () => now,
+      createCpuWatch(
+        () => times,
+        () => now,
+      ),
     );
     expect(others()).toBe(0);
     now = 1_000;

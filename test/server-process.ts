@@ -16,9 +16,10 @@ export function cpuSeconds(pid: number): number {
 }
 
 /** Memory that process `pid` has in use, in MB. */
-export function residentMb(pid: number): number {
-  const [, kilobytes = 'NaN'] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
-  return Number(kilobytes) / 1_000;
+export function residentMB(pid: number): number {
+  // Linux writes kB where it means KiB.
+  const [, kibibytes = 'NaN'] = /^VmRSS:\s+(\d+) kB/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return (Number(kibibytes) * 1_024) / 1e6;
 }
 
 /** Whether process `pid` has ended. */

@@ -100,8 +100,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
   /** Throws OVERLOADED when the new ones among `texts` don't fit into the interactive lane, or would wait too long in it. */
   function admit(texts: readonly string[]): void {
     const { texts: waiting, tokens: waitingTokens } = lanes.interactive;
-    // What a call brings itself doesn't count: large or small, it waits for those before it.
     const maxMs = (overload?.lasts() ?? 0) > maxQueueMs ? maxQueueMs * STANDING : maxQueueMs;
+    // What a call brings itself doesn't count: large or small, it waits for those before it.
     const late =
       (drain.waitFor(waitingTokens) ?? 0) > maxMs ||
       performance.now() - (lanes.interactive.oldest?.since ?? Infinity) > maxMs;

@@ -11,8 +11,8 @@ export interface AdmissionOptions {
   readonly observation: App['observation'];
   /** Reads whose request it is, and whether it is an admin's. */
   readonly identify: (request: FastifyRequest) => Pick<RequestFacts, 'subject' | 'admin'>;
-  /** Told of each request that had its answer, and whether that was a refusal for overload. */
-  readonly onEnd: (refused: boolean) => void;
+  /** Told of each request that had an answer other than a refusal for overload. */
+  readonly onAnswered: () => void;
 }
 
 /** A request that has taken its place. */
@@ -35,12 +35,11 @@ export interface Admission {
 }
 
 /** Makes the places: at most `maxInFlight` requests, each with a deadline, and cancelled when its client goes away. */
-export function createAdmission({ config, observation, identify, onEnd }: AdmissionOptions): Admission {
+export function createAdmission({ config, observation, identify, onAnswered }: AdmissionOptions): Admission {
   const inFlight = new Set<(error: KindredError) => void>();
 
   const check = (): void => {
     if (inFlight.size < config.maxInFlight) return;
-    onEnd(true);
     throw overloaded('The server is answering as many requests as it can.', 1_000);
   };
 
@@ -65,7 +64,7 @@ export function createAdmission({ config, observation, identify, onEnd }: Admiss
           return;
         }
         deadline.clear();
-        onEnd(reply.raw.statusCode === ERROR_TABLE.OVERLOADED.status);
+        if (reply.raw.statusCode !== ERROR_TABLE.OVERLOADED.status) onAnswered();
       });
       return {
         facts: {

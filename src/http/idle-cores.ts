@@ -1,7 +1,4 @@
-import { type CpuTimes, readCpuTimes } from '../cpu-times.js';
-
-/** How long is watched for one figure, in ms: counters move in steps of 10 ms. */
-const LEAST_MS = 250;
+import { createCpuWatch } from '../cpu-times.js';
 
 /** Tells how many of the machine's cores nobody uses, while it is watched. */
 export interface IdleCores {
@@ -12,27 +9,17 @@ export interface IdleCores {
 }
 
 /** Makes the meter, which has seen nothing yet. */
-export function createIdleCores(
-  read: () => Pick<CpuTimes, 'busy' | 'idle'> = readCpuTimes,
-  now: () => number = () => performance.now(),
-): IdleCores {
-  let from: { readonly times: Pick<CpuTimes, 'busy' | 'idle'>; readonly at: number } | undefined;
+export function createIdleCores(watch = createCpuWatch()): IdleCores {
   let cores = Infinity;
   return {
     look() {
-      const at = now();
-      if (from && at - from.at < LEAST_MS) return cores;
-      const times = read();
-      if (from) {
-        const idle = times.idle - from.times.idle;
-        // Where the system tells nothing, all counters stand still.
-        cores = idle + times.busy > from.times.busy ? Math.max(0, idle / (at - from.at)) : Infinity;
-      }
-      from = { times, at };
+      const span = watch.look();
+      // Where the system tells nothing, all counters stand still.
+      if (span) cores = span.idle + span.busy > 0 ? Math.max(0, span.idle) / span.ms : Infinity;
       return cores;
     },
     rest() {
-      from = undefined;
+      watch.forget();
       cores = Infinity;
     },
   };

@@ -1,10 +1,11 @@
 import { type EventLoopUtilization, performance } from 'node:perf_hooks';
+import type { Overload } from '../overload.js';
 import { type IdleCores, createIdleCores } from './idle-cores.js';
 
 /** How often the share is set anew, in ms. */
 const WINDOW_MS = 100;
 /** Windows in a row in which more is refused than answered before anything is shed: a burst is no overload. */
-const PATIENCE = 5;
+const PATIENCE = 3;
 /** How much more is let in than was answered: what keeps trying whether there is room for more. */
 const MARGIN = 1.2;
 /** Requests let in within a window at least: an answer is needed to learn from. */
@@ -23,6 +24,8 @@ export interface SheddingOptions {
   /** Share of the time since `last` that the main thread was at work. */
   readonly utilisation?: (last?: EventLoopUtilization) => EventLoopUtilization;
   readonly idleCores?: IdleCores;
+  /** Counts all requests that are refused, shed ones too, and all that are answered. */
+  readonly overload: Pick<Overload, 'counts'>;
   /** Told once a window in which requests were shed. */
   readonly onShed: (shed: number, offered: number) => void;
 }
@@ -31,13 +34,11 @@ export interface SheddingOptions {
 export interface Shedding {
   /** Whether the request that has just come is to be refused. */
   sheds(): boolean;
-  /** Takes note of a request that was let in and has its answer: refused for overload after all, or not. */
-  readonly ended: (refused: boolean) => void;
   stop(): void;
 }
 
 /**
- * Sheds requests while refusing itself is what costs answers: for half a second on end more requests were refused than answered, and the
+ * Sheds requests while refusing itself is what costs answers: for 0.3 s on end more requests were refused than answered, and the
  * main thread had no time left, or no core of the machine was idle, so that it took one from the workers. Reading a request only to refuse
  * it costs a third of answering it. Then as many are let in as were answered lately and a fifth more, which finds out whether there is room
  * again; the others go by turns, so that no client is starved. While there is time and a core, nothing is shed: a request that the cache
@@ -45,14 +46,14 @@ export interface Shedding {
  */
 export function createShedding({
   above,
+  overload,
   onShed,
   utilisation = (last) => performance.eventLoopUtilization(last),
   idleCores = createIdleCores(),
 }: SheddingOptions): Shedding {
   let offered = 0;
   let shed = 0;
-  let answered = 0;
-  let refused = 0;
+  let before = { ...overload.counts };
   /** Answers a window, running. */
   let rate = 0;
   /** Windows in a row in which most of the work was to refuse. */
@@ -69,6 +70,9 @@ export function createShedding({
     last = now;
     const busy = active / Math.max(active + idle, 1e-3);
     if (shed > 0) onShed(shed, offered);
+    const answered = overload.counts.answered - before.answered;
+    const refused = overload.counts.refused - before.refused;
+    before = { ...overload.counts };
     refusingFor = refused > answered ? refusingFor + 1 : 0;
     const watched = refusingFor > 0 || share > 0;
     if (!watched) idleCores.rest();
@@ -81,7 +85,7 @@ export function createShedding({
         ? busy > above * AT_EASE || cores < A_CORE
         : refusingFor >= PATIENCE && (busy > above || cores < NO_CORE);
     share = overloaded ? Math.max(0, 1 - Math.max(LEAST, rate * MARGIN) / Math.max(offered, 1)) : 0;
-    offered = shed = answered = refused = 0;
+    offered = shed = 0;
   };
   const timer = above < 1 ? setInterval(turn, WINDOW_MS).unref() : undefined;
 
@@ -93,10 +97,6 @@ export function createShedding({
       due -= 1;
       shed += 1;
       return true;
-    },
-    ended: (wasRefused) => {
-      if (wasRefused) refused += 1;
-      else answered += 1;
     },
     stop: () => {
       clearInterval(timer);

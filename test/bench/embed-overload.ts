@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readFileSync } from 'node:fs';
 import { constants, setPriority } from 'node:os';
+import { residentMB } from '../server-process.js';
 import { type EmbedBench, embedBody } from './embed-common.js';
 import { type Load, type LoadOptions, load, offer } from './load.js';
 import { report } from './report.js';
@@ -110,18 +110,15 @@ async function fullCapacity(
 }
 
 /** Samples resident memory until it is stopped; answers what there was before, after a tenth of the time, when all connections are open, and at the end. */
-function sampleResidentMB(pid: number): { stop(): (number | undefined)[] } {
+function sampleResidentMB(pid: number): { stop(): number[] } {
   const samples = [residentMB(pid)];
   const timer = setInterval(() => samples.push(residentMB(pid)), 500);
   return {
     stop: () => {
       clearInterval(timer);
-      return [samples[0], samples[Math.ceil(samples.length / 10)], residentMB(pid)];
+      return [samples[0], samples[Math.ceil(samples.length / 10)], residentMB(pid)].map((each) =>
+        Math.round(each ?? NaN),
+      );
     },
   };
-}
-
-function residentMB(pid: number): number {
-  const pages = Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]);
-  return Math.round((pages * 4_096) / 1e6);
 }

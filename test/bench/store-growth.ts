@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadConfig } from '../../src/config.js';
 import { openDomain } from '../../src/main.js';
-import { residentMb, startServer } from '../server-process.js';
+import { residentMB, startServer } from '../server-process.js';
 import { openBenchStore } from './bench-store.js';
 import { load } from './load.js';
 import { report } from './report.js';
@@ -77,8 +77,8 @@ async function measure(
       figures[`CPU, ${at}`] = { value: cpuMs, unit: 'CPU ms/request' };
       figures[`errors, ${at}`] = { value: errors, unit: 'requests' };
     }
-    figures['memory of the gateway'] = { value: residentMb(server.pid), unit: 'MB' };
-    for (const pid of pids) figures['memory of the server'] = { value: residentMb(pid), unit: 'MB' };
+    figures['memory of the gateway'] = { value: residentMB(server.pid), unit: 'MB' };
+    for (const pid of pids) figures['memory of the server'] = { value: residentMB(pid), unit: 'MB' };
   } finally {
     await server.stop();
   }
