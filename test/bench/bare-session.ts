@@ -6,11 +6,20 @@ import { packageRoot } from '../../src/package-root.js';
 
 type Ids = ArrayLike<number>;
 
+/** What is read of a model.json. */
+interface Manifest {
+  readonly maxTokens: number;
+  readonly inputs: readonly string[];
+  readonly output: string;
+}
+
 /** onnxruntime and nothing else, on one thread: what any server above it has to be measured by. */
 export interface BareSession {
   readonly encode: (text: string) => Ids;
   /** Runs one batch, padded to its longest; wall time of session.run in ms. */
   run(batch: readonly Ids[]): Promise<number>;
+  /** The output of one text; of a model that pools in its graph, the vector. */
+  embed(text: Ids): Promise<Float32Array<ArrayBuffer>>;
   /** Runs texts in the order given, `size` at a time. CPU seconds of the whole process, and of session.run alone. */
   loop(texts: readonly Ids[], size: number): Promise<{ cpu: number; runCpu: number }>;
   close(): Promise<void>;
@@ -20,7 +29,7 @@ export interface BareSession {
 export async function openBareSession(version: string): Promise<BareSession> {
   const folder = packageRoot(`deploy/models/${version}`);
   const read = (name: string): unknown => JSON.parse(readFileSync(join(folder, name), 'utf8'));
-  const { maxTokens, inputs } = read('model.json') as { maxTokens: number; inputs: string[] };
+  const { maxTokens, inputs, output } = read('model.json') as Manifest;
   const encode = createTokenizer(read('tokenizer.json') as object, maxTokens);
   const session = await ort.InferenceSession.create(join(folder, 'model.onnx'), {
     intraOpNumThreads: 1,
@@ -29,7 +38,7 @@ export async function openBareSession(version: string): Promise<BareSession> {
   });
   let runCpu = 0;
 
-  const run = async (batch: readonly Ids[]): Promise<number> => {
+  const feedsOf = (batch: readonly Ids[]): Record<string, ort.Tensor> => {
     const length = Math.max(...batch.map((tokens) => tokens.length));
     const ids = new BigInt64Array(batch.length * length);
     const mask = new BigInt64Array(batch.length * length);
@@ -46,6 +55,11 @@ export async function openBareSession(version: string): Promise<BareSession> {
     };
     if (inputs.includes('token_type_ids'))
       feeds.token_type_ids = new ort.Tensor('int64', new BigInt64Array(ids.length), dims);
+    return feeds;
+  };
+
+  const run = async (batch: readonly Ids[]): Promise<number> => {
+    const feeds = feedsOf(batch);
     const [cpu, wall] = [process.cpuUsage(), performance.now()];
     await session.run(feeds);
     runCpu += secondsSince(cpu);
@@ -55,6 +69,8 @@ export async function openBareSession(version: string): Promise<BareSession> {
   return {
     encode: (text) => encode(text).ids,
     run,
+    embed: async (text) =>
+      Float32Array.from((await session.run(feedsOf([text])))[output]?.data as Float32Array),
     loop: async (texts, size) => {
       const cpu = process.cpuUsage();
       runCpu = 0;

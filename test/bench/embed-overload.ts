@@ -3,6 +3,7 @@ import { constants, setPriority } from 'node:os';
 import { residentMB } from '../server-process.js';
 import { type EmbedBench, embedBody } from './embed-common.js';
 import { type Load, type LoadOptions, load, offer } from './load.js';
+import { median } from './median.js';
 import { report } from './report.js';
 
 const SECONDS = Number(process.env.BENCH_OVERLOAD_SECONDS ?? 60);
@@ -109,16 +110,17 @@ async function fullCapacity(
   }
 }
 
-/** Samples resident memory until it is stopped; answers what there was before, after a tenth of the time, when all connections are open, and at the end. */
-function sampleResidentMB(pid: number): { stop(): number[] } {
-  const samples = [residentMB(pid)];
+/** Samples resident memory until it is stopped; answers what there was before, and the median of each tenth of the time. */
+function sampleResidentMB(pid: number): { stop(): { readonly before: number; readonly tenths: number[] } } {
+  const before = Math.round(residentMB(pid));
+  const samples: number[] = [];
   const timer = setInterval(() => samples.push(residentMB(pid)), 500);
   return {
     stop: () => {
       clearInterval(timer);
-      return [samples[0], samples[Math.ceil(samples.length / 10)], residentMB(pid)].map((each) =>
-        Math.round(each ?? NaN),
-      );
+      const tenth = (at: number): number[] =>
+        samples.slice((at * samples.length) / 10, ((at + 1) * samples.length) / 10);
+      return { before, tenths: Array.from({ length: 10 }, (_, at) => Math.round(median(tenth(at)))) };
     },
   };
 }

@@ -1,15 +1,15 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Client } from 'undici';
 import { startServer } from '../server-process.js';
 import { type BareSession, openBareSession } from './bare-session.js';
 import { benchBulk } from './embed-bulk.js';
 import { type EmbedBench, embedBody } from './embed-common.js';
 import { benchInfinity } from './embed-infinity.js';
+import { benchLatency } from './embed-latency.js';
 import { benchOverload } from './embed-overload.js';
 import { benchPeers } from './embed-peers.js';
-import { type Load, eventLoopDelayMs, load, percentile } from './load.js';
+import { type Load, eventLoopDelayMs, load } from './load.js';
 import { median } from './median.js';
 import { type Figure, report } from './report.js';
 import { openTexts } from './texts.js';
@@ -174,52 +174,5 @@ async function inTurns({ through, alone, textsARequest = 1, details, ...figure }
     p95Ms: middle(({ load }) => load.p95),
     errors: pairs.reduce((sum, { load: { errors, refused } }) => sum + errors + refused, 0),
     ...details?.(),
-  });
-}
-
-async function benchLatency({ server, bare, texts }: EmbedBench): Promise<void> {
-  const sample = Array.from({ length: 1_200 }, texts.short);
-  const client = new Client(server.url);
-  const through: number[] = [];
-  const alone: number[] = [];
-  const empty: number[] = [];
-  for (const [index, text] of [...sample.slice(0, 800), ...sample].entries()) {
-    // In turns, so that both see the same machine; the first ones warm up.
-    const start = performance.now();
-    const answer = await client.request({
-      path: '/embed/v2',
-      method: 'POST',
-      headers: { 'content-type': 'application/json' },
-      // A mark of its own keeps a text that came before out of the cache.
-      body: embedBody(`${text} ${index}`),
-    });
-    await answer.body.text();
-    const took = performance.now() - start;
-    const bareMs = await bare.run([bare.encode(`${text} ${index}`)]);
-    const asked = performance.now();
-    await (await client.request({ path: '/healthz', method: 'GET' })).body.text();
-    if (index < 800) continue;
-    empty.push(performance.now() - asked);
-    through.push(took);
-    alone.push(bareMs);
-  }
-  await client.close();
-  const [p50, bareP50, emptyP50] = [through, alone, empty].map((times) =>
-    percentile(
-      times.sort((a, b) => a - b),
-      0.5,
-    ),
-  );
-  report({
-    bench: 'embed',
-    name: 'one text at a time, p50',
-    value: p50 ?? NaN,
-    unit: 'ms',
-    baseline: bareP50,
-    against: 'session.run of the same text',
-    target: 'at most 1.0 ms above',
-    aboveMs: Math.round(((p50 ?? NaN) - (bareP50 ?? NaN)) * 100) / 100,
-    // What client, kernel and node:http take by themselves, between two processes.
-    emptyRequestMs: emptyP50,
   });
 }
