@@ -24,22 +24,29 @@ interface Times {
 export async function benchLatency({ server, bare, texts }: EmbedBench): Promise<void> {
   const least = await startBareServer();
   const sides = [server, least].map(({ url }) => ({ client: new Client(url), turns: [] as Times[] }));
-  for (let turn = 0; turn < WARM_UP + TURNS; turn += 1) {
-    for (const { client, turns } of sides) {
-      const times: Times = { through: [], alone: [], empty: [] };
-      for (let at = 0; at < TEXTS; at += 1) {
-        // A mark of its own keeps a text that came before out of the cache.
-        const text = `${texts.short()} ${turn * TEXTS + at}`;
-        const asked = { path: '/embed/v2', method: 'POST', headers: { 'content-type': 'application/json' } };
-        times.through.push(await took(client, { ...asked, body: embedBody(text) }));
-        times.alone.push(await bare.run([bare.encode(text)]));
-        times.empty.push(await took(client, { path: '/healthz', method: 'GET' }));
+  try {
+    for (let turn = 0; turn < WARM_UP + TURNS; turn += 1) {
+      for (const { client, turns } of sides) {
+        const times: Times = { through: [], alone: [], empty: [] };
+        for (let at = 0; at < TEXTS; at += 1) {
+          // A mark of its own keeps a text that came before out of the cache.
+          const text = `${texts.short()} ${turn * TEXTS + at}`;
+          const asked = {
+            path: '/embed/v2',
+            method: 'POST',
+            headers: { 'content-type': 'application/json' },
+          };
+          times.through.push(await took(client, { ...asked, body: embedBody(text) }));
+          times.alone.push(await bare.run([bare.encode(text)]));
+          times.empty.push(await took(client, { path: '/healthz', method: 'GET' }));
+        }
+        if (turn >= WARM_UP) turns.push(times);
       }
-      if (turn >= WARM_UP) turns.push(times);
     }
+  } finally {
+    for (const { client } of sides) await client.close();
+    await least.stop();
   }
-  for (const { client } of sides) await client.close();
-  await least.stop();
 
   const [ours, floor] = sides.map(({ turns }) => {
     const p50 = (of: keyof Times): number => median(turns.flatMap((times) => times[of]));
