@@ -204,7 +204,7 @@ export const configSchema = z.strictObject({
       maxQueueMs: count
         .default(750)
         .describe(
-          'Time that the texts before a request may take to get to a worker, in ms, by the speed that the model has; a request that would wait longer is OVERLOADED, which keeps the latency of those that are taken. Half of it once more requests have been refused than answered for longer than that. Imports wait.',
+          'Time that the texts before a request may take to get to a worker, in ms, by the speed that the model has; a request that would wait longer is OVERLOADED, which keeps the latency of those that are taken. While more requests are refused than answered, those that have waited for longer all the same are refused too; once that has gone on for longer than this, half of it is left. Imports wait.',
         ),
       watchdogMs: count
         .default(30_000)

@@ -1,109 +1,32 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { SpanKind, context, trace } from '@opentelemetry/api';
 import { InMemorySpanExporter, NodeTracerProvider, SimpleSpanProcessor } from '@opentelemetry/sdk-trace-node';
 import fc from 'fast-check';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { type Batcher, type BatcherOptions, createBatcher } from '../src/embedding/batcher.js';
-import type { EmbedOutcome } from '../src/embedding/embedder.js';
+import type { Batcher } from '../src/embedding/batcher.js';
 import { createCachedEmbedder } from '../src/embedding/cached.js';
-import type { BatchResult, BatchRunner, BatchSlot } from '../src/embedding/runner.js';
+import type { BatchSlot } from '../src/embedding/runner.js';
 import { KindredError } from '../src/errors.js';
 import { SPAN, noTelemetry } from '../src/telemetry.js';
-
-/** What a text gets when nobody else is there: a vector that only this text has, or its own error. */
-function alone(text: string): EmbedOutcome {
-  if (text.startsWith('bad')) return new KindredError('BAD_USER_INPUT', `bad: ${text}`);
-  return {
-    vector: Float32Array.from(text, (letter) => letter.charCodeAt(0)),
-    tokens: text.length,
-    truncated: false,
-  };
-}
-
-const resultOf = (outcomes: EmbedOutcome[]): BatchResult => ({ outcomes, sessions: [], tokenizeMs: 0 });
-const dead = new KindredError('MODEL_VERSION_UNAVAILABLE', 'its worker died twice');
-
-interface HeldBatch {
-  readonly texts: readonly string[];
-  finish(): void;
-  die(): void;
-}
-
-/** A runner of `places` whose batches end when the test says so. */
-function heldRunner(places: number): {
-  runner: BatchRunner;
-  batches: HeldBatch[];
-  refuse: (error: Error) => void;
-} {
-  const batches: HeldBatch[] = [];
-  const waiting: { grant: (slot: BatchSlot) => void; refuse: (error: Error) => void }[] = [];
-  let free = places;
-  const release = (): void => {
-    free += 1;
-    next();
-  };
-  const slot: BatchSlot = {
-    release,
-    run: (texts) =>
-      new Promise((resolve) => {
-        const end = (outcomes: EmbedOutcome[]) => (): void => {
-          resolve(resultOf(outcomes));
-          release();
-        };
-        batches.push({ texts, finish: end(texts.map(alone)), die: end(texts.map(() => dead)) });
-      }),
-  };
-  const next = (): void => {
-    const waiter = free > 0 ? waiting.shift() : undefined;
-    if (!waiter) return;
-    free -= 1;
-    waiter.grant(slot);
-  };
-  const runner: BatchRunner = {
-    acquire: () =>
-      new Promise((grant, refuse) => {
-        waiting.push({ grant, refuse });
-        next();
-      }),
-    fault: () => undefined,
-  };
-  return {
-    runner,
-    batches,
-    refuse: (error) => {
-      for (const waiter of waiting.splice(0)) waiter.refuse(error);
-    },
-  };
-}
-
-const limits = {
-  maxBatchTexts: 4,
-  maxBatchTokens: 1_000,
-  bulkBatchTokens: 1_000,
-  maxQueueTexts: 10,
-  maxQueueTokens: 10_000,
-};
-const build = (runner: BatchRunner, options: Partial<BatcherOptions> = {}): Batcher =>
-  createBatcher({ model: 'm', maxTokens: 256, runner, limits, telemetry: noTelemetry(), ...options });
-const interactive = { lane: 'interactive' } as const;
-const bulk = { lane: 'bulk' } as const;
-const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-const names = (prefix: string, count: number): string[] =>
-  Array.from({ length: count }, (_, index) => `${prefix}${String(index)}`);
+import {
+  alone,
+  build,
+  bulk,
+  dead,
+  finishAll,
+  heldRunner,
+  interactive,
+  limits,
+  names,
+  resultOf,
+  settle,
+} from './held-runner.js';
 
 describe('the batcher', () => {
   let held: ReturnType<typeof heldRunner>;
   let batcher: Batcher;
   const sent = (): (readonly string[])[] => held.batches.map(({ texts }) => texts);
-  const finishAll = async (): Promise<void> => {
-    // The list grows while it is gone through.
-    for (const batch of held.batches) {
-      batch.finish();
-      await settle();
-    }
-  };
 
   beforeEach(() => {
     held = heldRunner(1);
@@ -127,7 +50,7 @@ describe('the batcher', () => {
     const calls = [['a'], ['b'], ['c', 'd']].map((texts) => batcher.embed(texts, interactive));
     await settle();
     const late = batcher.embed(['e'], interactive);
-    await finishAll();
+    await finishAll(held.batches);
     expect(sent()).toEqual([['a', 'b', 'c', 'd'], ['e']]);
     expect(await Promise.all([...calls, late])).toEqual([
       [alone('a')],
@@ -156,7 +79,7 @@ describe('the batcher', () => {
     await settle();
     // By the first estimate a token has four characters.
     void batcher.embed(['y'.repeat(900), ...names('z'.repeat(159), 4)], interactive);
-    await finishAll();
+    await finishAll(held.batches);
     expect(sent().map((texts) => texts.length)).toEqual([1, 1, 2, 2]);
   });
 
@@ -165,7 +88,7 @@ describe('the batcher', () => {
     await settle();
     void batcher.embed(['b1', 'b2', 'shared'], bulk);
     void batcher.embed(['shared', 'i1'], interactive);
-    await finishAll();
+    await finishAll(held.batches);
     expect(sent()).toEqual([['first'], ['shared', 'i1'], ['b1', 'b2']]);
   });
 
@@ -173,7 +96,7 @@ describe('the batcher', () => {
     const first = batcher.embed(['same', 'same'], interactive);
     await settle();
     const second = batcher.embed(['same'], interactive);
-    await finishAll();
+    await finishAll(held.batches);
     expect(sent()).toEqual([['same']]);
     expect(await first).toEqual([alone('same'), alone('same')]);
     expect(await second).toEqual([alone('same')]);
@@ -181,9 +104,9 @@ describe('the batcher', () => {
 
   it('fails a bad text alone', async () => {
     const answer = batcher.embed(['a', 'bad one', 'b'], interactive);
-    await finishAll();
+    await finishAll(held.batches);
     await settle();
-    await finishAll();
+    await finishAll(held.batches);
     expect(await answer).toEqual([alone('a'), alone('bad one'), alone('b')]);
   });
 
@@ -199,7 +122,7 @@ describe('the batcher', () => {
     expect(batcher.queued()).toBe(0);
     for (const [outcome] of await Promise.all(calls))
       expect(outcome).toMatchObject({ code: 'REQUEST_CANCELLED' });
-    await finishAll();
+    await finishAll(held.batches);
     expect(sent()).toEqual([['first']]);
   });
 
@@ -249,7 +172,7 @@ describe('the batcher', () => {
     void batcher.embed(['other'], interactive);
     const asked = embedder.embed(['two'], { purpose: 'query' });
     await settle();
-    await finishAll();
+    await finishAll(held.batches);
     expect(sent()).toEqual([['first'], ['other', 'two'], ['one', 'six']]);
     expect(await asked).toEqual([alone('two')]);
     expect(await imported).toEqual(['one', 'two', 'six'].map(alone));
@@ -263,7 +186,7 @@ describe('the batcher', () => {
     const staying = batcher.embed(['shared'], interactive);
     client.abort();
     expect((await leaving)[0]).toMatchObject({ code: 'REQUEST_CANCELLED' });
-    await finishAll();
+    await finishAll(held.batches);
     expect(await staying).toEqual([alone('shared')]);
   });
 
@@ -293,7 +216,7 @@ describe('the batcher', () => {
     expect(batcher.queued()).toBe(8);
     // What waits already needs no room.
     const fits = batcher.embed(['a0', 'b0', 'b1'], interactive);
-    await finishAll();
+    await finishAll(held.batches);
     expect(await fits).toEqual([alone('a0'), alone('b0'), alone('b1')]);
   });
 
@@ -317,7 +240,7 @@ describe('the batcher', () => {
     await expect(batcher.embed(['c10'], interactive)).rejects.toMatchObject({ code: 'OVERLOADED' });
     // The same text many times is one.
     const same = batcher.embed(new Array<string>(50).fill('c0'), interactive);
-    await finishAll();
+    await finishAll(held.batches);
     expect((await Promise.all(ten)).flat()).toEqual(names('c', 10).map(alone));
     expect(await same).toHaveLength(50);
   });
@@ -326,7 +249,7 @@ describe('the batcher', () => {
     batcher = build(held.runner, { limits: { ...limits, maxQueueTexts: 1, maxQueueTokens: 1 } });
     const answer = batcher.embed(['x'.repeat(5_000)], interactive);
     await settle();
-    await finishAll();
+    await finishAll(held.batches);
     expect(await answer).toHaveLength(1);
   });
 
@@ -346,92 +269,13 @@ describe('the batcher', () => {
     expect(await hint(0.001)).toBe(30_000);
   });
 
-  it('refuses what would wait too long by the speed that the model has, one text as well as many, until the queue has emptied', async () => {
-    // By the first estimate a token has four characters: 100 tokens take 50 ms.
-    batcher = build(held.runner, { tokensPerMs: 2, limits: { ...limits, maxQueueMs: 99 } });
-    const long = (name: string): string => name.padEnd(400, 'x');
-    const taken = [batcher.embed(['first'], interactive)];
-    await settle();
-    // What is computed already, and what a call brings itself, doesn't count.
-    taken.push(batcher.embed(['a', 'b'].map(long), interactive));
-    for (const texts of [['c'], ['c', 'd', 'e']])
-      await expect(batcher.embed(texts, interactive)).rejects.toMatchObject({
-        code: 'OVERLOADED',
-        retryAfterMs: 100,
-      });
-    // Nobody waits longer for a text that is on its way.
-    taken.push(batcher.embed([long('a'), 'first'], interactive));
-    const imported = batcher.embed(['imported'], bulk);
-    await finishAll();
-    await Promise.all(taken);
-    expect(await imported).toEqual([alone('imported')]);
-    taken.push(batcher.embed(['c'], interactive));
-    await finishAll();
-    expect((await taken.at(-1))?.[0]).toEqual(alone('c'));
-  });
-
-  it('lets half as much wait once the gateway has refused more than it answers for longer than the bound', async () => {
-    let lasts: number | undefined;
-    const overload = { lasts: () => lasts };
-    batcher = build(held.runner, { tokensPerMs: 2, overload, limits: { ...limits, maxQueueMs: 60 } });
-    const first = batcher.embed(['first'], interactive);
-    await settle();
-    /** How many calls of 50 ms each find room behind the batch that runs; they go away again. */
-    const room = async (): Promise<number> => {
-      const away = new AbortController();
-      const calls: Promise<unknown>[] = [];
-      for (let full = false; !full;) {
-        const text = String(calls.length).padEnd(400, 'x');
-        const outcome = batcher
-          .embed([text], { ...interactive, signal: away.signal })
-          .catch((error: unknown) => (error as KindredError).code);
-        full = (await Promise.race([outcome, settle()])) === 'OVERLOADED';
-        calls.push(outcome);
-      }
-      away.abort(new KindredError('REQUEST_CANCELLED', 'enough'));
-      await Promise.all(calls);
-      return calls.length - 1;
-    };
-    expect(await room()).toBe(2);
-    lasts = 60;
-    expect(await room()).toBe(2);
-    lasts = 61;
-    expect(await room()).toBe(1);
-    lasts = undefined;
-    expect(await room()).toBe(2);
-    await finishAll();
-    await first;
-  });
-
-  it('does not take the speed of single texts, while nothing else waits, for that of full batches', async () => {
-    batcher = build(held.runner, { tokensPerMs: 2, limits: { ...limits, maxQueueMs: 120 } });
-    // A token each, far slower than two a millisecond.
-    for (const text of names('s', 10)) {
-      const single = batcher.embed([text], interactive);
-      await sleep(5);
-      await finishAll();
-      await single;
-    }
-    const burst = [batcher.embed(['first'], interactive)];
-    await settle();
-    burst.push(
-      batcher.embed(
-        ['a', 'b'].map((name) => name.padEnd(400, 'x')),
-        interactive,
-      ),
-    );
-    burst.push(batcher.embed(['c'], interactive));
-    await finishAll();
-    expect((await Promise.all(burst)).at(-1)).toEqual([alone('c')]);
-  });
-
   it('lets bulk calls in as room comes free, in their order, and never refuses them', async () => {
     const large = batcher.embed(names('b', 50), bulk);
     const next = batcher.embed(['one more'], bulk);
     expect(batcher.queued()).toBe(10);
     const small = batcher.embed(['i'], interactive);
     await settle();
-    await finishAll();
+    await finishAll(held.batches);
     expect(await large).toEqual(names('b', 50).map(alone));
     expect(await next).toEqual([alone('one more')]);
     expect(await small).toEqual([alone('i')]);
@@ -449,7 +293,7 @@ describe('the batcher', () => {
     expect(new Set((await leaving).map((outcome) => (outcome as KindredError).code))).toEqual(
       new Set(['REQUEST_CANCELLED']),
     );
-    await finishAll();
+    await finishAll(held.batches);
     expect(await staying).toEqual([alone('stays')]);
     expect(sent()).toEqual([['first'], ['stays']]);
   });

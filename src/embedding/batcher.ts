@@ -30,12 +30,18 @@ export interface BatcherOptions {
     readonly maxQueueTexts: number;
     /** Estimated tokens waiting in each lane at most; a single text fits into an empty lane whatever its length. */
     readonly maxQueueTokens: number;
-    /** Time that what waits in the interactive lane may take, in ms, for another call to be taken behind it. Default: any. */
+    /**
+     * Time that what waits in the interactive lane may take, in ms, for another call to be taken behind it; and under an overload, that a
+     * text may have waited when a worker comes for it. Default: any.
+     */
     readonly maxQueueMs?: number;
   };
   /** Shared by all models on the same workers; by default the model's own. */
   readonly bulkShare?: BulkShare;
-  /** Whether the gateway refuses more than it answers. Once that has lasted for longer than `maxQueueMs`, half of it is left. */
+  /**
+   * Whether the gateway refuses more than it answers. Then what has waited for longer than `maxQueueMs` is refused as well; once it has
+   * lasted for longer than that, half of it is left for what comes.
+   */
   readonly overload?: Pick<Overload, 'lasts'> | undefined;
   /** Tokens that all workers compute in a millisecond, where that is known: the first guess of how fast the queue empties. */
   readonly tokensPerMs?: number | undefined;
@@ -50,8 +56,9 @@ interface BatchOptions extends Patience {
 export interface Batcher {
   /**
    * Embeds `texts`, which carry their prompts. An interactive call is taken whole or rejects with OVERLOADED, whether it is of one text or
-   * many and whatever waits: its new texts must fit into what is left of the lane. A bulk call never does: its texts enter the lane as
-   * room comes free, behind those of earlier bulk calls. Texts that nobody waits for any more leave the queue.
+   * many and whatever waits: its new texts must fit into what is left of the lane. Under an overload it may also reject later, as long as
+   * none of its texts has been started. A bulk call never does: its texts enter the lane as room comes free, behind those of earlier bulk
+   * calls. Texts that nobody waits for any more leave the queue.
    */
   embed(texts: readonly string[], options: BatchOptions): Promise<EmbedOutcome[]>;
   /** Texts waiting for a worker; those of bulk calls that have found no room yet are not counted. */
@@ -78,6 +85,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   const part: BatchLimits = { maxTexts: Infinity, maxTokens: limits.bulkBatchTokens };
   const mostTokens = Math.max(limits.maxQueueTokens, maxTokens);
   const { maxQueueMs = Infinity } = limits;
+  const tooMany = `too many texts wait for the model version ${model}`;
   const entries = new Map<string, Entry>();
   /** Oldest first. */
   const backlogs = new Set<Backlog>();
@@ -125,11 +133,27 @@ export function createBatcher(options: BatcherOptions): Batcher {
     if (!late && waiting + fresh.size <= limits.maxQueueTexts && waitingTokens + tokens <= mostTokens) return;
     const alone = fresh.size > limits.maxQueueTexts || tokens > mostTokens;
     throw overloaded(
-      alone
-        ? `more texts at once than may wait for the model version ${model}: send fewer`
-        : `too many texts wait for the model version ${model}`,
+      alone ? `more texts at once than may wait for the model version ${model}: send fewer` : tooMany,
       drain.timeFor(waitingTokens),
     );
+  }
+
+  /**
+   * Under an overload, refuses what has waited for too long: the workers have slowed since it was let in, and those who have only just
+   * asked get their answers in time instead. The same number is answered, and no standing queue outlives what made it.
+   */
+  function refuseStale(): void {
+    if (overload?.lasts() === undefined) return;
+    const since = performance.now() - maxQueueMs;
+    for (let oldest = lanes.interactive.oldest; oldest && oldest.since < since;) {
+      for (const { caller } of oldest.tickets) {
+        if (caller.lane === 'bulk' || caller.waiting < caller.tickets.length) continue;
+        caller.call.refuse(overloaded(tooMany, drain.timeFor(lanes.interactive.tokens)));
+      }
+      // Somebody still waits for it: it starts the next batch.
+      if (oldest === lanes.interactive.oldest) return;
+      oldest = lanes.interactive.oldest;
+    }
   }
 
   function join(text: string, index: number, caller: Caller, lane: EmbedLane): void {
@@ -142,6 +166,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     } else if (entry.waiting && entry.lane === 'bulk' && lane === 'interactive') {
       lanes.bulk.remove(entry);
       entry.lane = lane;
+      entry.since = performance.now();
       lanes.interactive.add(entry);
     }
     const ticket: Ticket = { entry, index, caller };
@@ -221,6 +246,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   }
 
   function nextBatch(): { lane: EmbedLane; batch: Entry[] } {
+    refuseStale();
     for (;;) {
       const lane = lanes.interactive.texts === 0 || turn.due() ? 'bulk' : 'interactive';
       const taken = lanes[lane].take(lane === 'bulk' ? part : full);
@@ -343,7 +369,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
         fillBulk();
         pump();
       });
-      const caller: Caller = { call, span, tickets: [], waiting: texts.length };
+      const caller: Caller = { call, lane, span, tickets: [], waiting: texts.length };
       const backlog: Backlog = { texts, caller, next: 0 };
       if (texts.length === 0) span.end();
       if (lane === 'bulk') {

@@ -6,7 +6,8 @@ import type { EmbedLane } from './embedder.js';
 export interface Entry {
   readonly text: string;
   readonly tokens: number;
-  readonly since: number;
+  /** When it came to its lane. */
+  since: number;
   lane: EmbedLane;
   waiting: boolean;
   readonly tickets: Set<Ticket>;
@@ -32,6 +33,7 @@ export interface Ticket {
 /** A call while it has texts in the queue or under way. */
 export interface Caller {
   readonly call: Call;
+  readonly lane: EmbedLane;
   readonly span: Span;
   readonly tickets: Ticket[];
   /** Its texts that no worker has started; the queue span ends with the last. */
