@@ -204,7 +204,7 @@ export const configSchema = z.strictObject({
       maxQueueMs: count
         .default(750)
         .describe(
-          'Time that the texts before a request may take to get to a worker, in ms, by the speed that the model has; a request that would wait longer is OVERLOADED, which keeps the latency of those that are taken. While more requests are refused than answered, those that have waited for longer all the same are refused too; once that has gone on for longer than this, half of it is left. Imports wait.',
+          'Time that the texts before a request may take to get to a worker, in ms, by the speed that the model has; a request that would wait longer is OVERLOADED, which keeps the latency of those that are taken. While more requests are refused than answered, those that have waited for half of it make room for those that come; once that has gone on for longer than all of it, half of it is left for these, too. Imports wait.',
         ),
       watchdogMs: count
         .default(30_000)

@@ -89,26 +89,29 @@ describe('the batcher, asked for more than it can do in time', () => {
         limits: { ...limits, maxQueueMs: 200 },
       });
     });
-    /** Lets the time pass that a text may wait, while the workers are busy with another. */
+    const overloaded = { code: 'OVERLOADED', retryAfterMs: expect.any(Number) as number };
+    /** Lets more time pass than a text may wait, while the workers are busy. */
     const late = async (): Promise<void> => {
       await sleep(230);
     };
-    const overloaded = { code: 'OVERLOADED', retryAfterMs: expect.any(Number) as number };
+    /** Asks for so many more texts, for which there is no room. */
+    const turnAway = async (count: number): Promise<void> => {
+      await expect(batcher.embed(names('more', count), interactive)).rejects.toMatchObject(overloaded);
+    };
 
     it('refuses it once the gateway refuses more than it answers, whole calls, and takes what has just come', async () => {
       const first = batcher.embed(['first'], interactive);
       await settle();
       const stale = [['a'], ['b', 'c', 'd', 'e', 'f']].map((texts) => batcher.embed(texts, interactive));
-      const refused = Promise.all(stale.map((call) => expect(call).rejects.toMatchObject(overloaded)));
       await late();
       // What is on its way already brings nothing new: it is let in, and goes with the rest.
-      const joined = batcher.embed(['a'], interactive);
-      const joinedRefused = expect(joined).rejects.toMatchObject(overloaded);
+      stale.push(batcher.embed(['a'], interactive));
+      const refused = Promise.all(stale.map((call) => expect(call).rejects.toMatchObject(overloaded)));
       const imported = batcher.embed(['imported'], bulk);
       lasts = 0;
+      await turnAway(10);
       await finishAll(held.batches);
       await refused;
-      await joinedRefused;
       expect(await first).toEqual([alone('first')]);
       expect(await imported).toEqual([alone('imported')]);
       expect(held.batches.map(({ texts }) => texts)).toEqual([['first'], ['imported']]);
@@ -117,11 +120,26 @@ describe('the batcher, asked for more than it can do in time', () => {
       expect(await fresh).toEqual([alone('a')]);
     });
 
+    it('refuses the oldest, no more than have been turned away since the last batch: others come in their places', async () => {
+      const calls = [batcher.embed(['first'], interactive)];
+      await settle();
+      const stale = ['a', 'b'].map((text) => batcher.embed([text], interactive));
+      const refused = Promise.all(stale.map((call) => expect(call).rejects.toMatchObject(overloaded)));
+      calls.push(...['c', 'd'].map((text) => batcher.embed([text], interactive)));
+      await late();
+      lasts = 0;
+      await turnAway(2);
+      await finishAll(held.batches);
+      await refused;
+      expect(await Promise.all(calls)).toEqual([[alone('first')], [alone('c')], [alone('d')]]);
+    });
+
     it('computes it when there is no overload', async () => {
       const calls = [batcher.embed(['first'], interactive)];
       await settle();
       calls.push(batcher.embed(['a'], interactive));
       await late();
+      await turnAway(10);
       await finishAll(held.batches);
       expect(await Promise.all(calls)).toEqual([[alone('first')], [alone('a')]]);
     });
@@ -131,6 +149,7 @@ describe('the batcher, asked for more than it can do in time', () => {
       await settle();
       await late();
       lasts = 0;
+      await turnAway(10);
       await finishAll(held.batches);
       expect(await long).toEqual(names('l', 10).map(alone));
     });
@@ -139,12 +158,11 @@ describe('the batcher, asked for more than it can do in time', () => {
       const first = batcher.embed(['first'], interactive);
       await settle();
       const imported = batcher.embed(['both'], bulk);
+      const asked = batcher.embed(['both'], interactive);
+      const refused = expect(asked).rejects.toMatchObject(overloaded);
       await late();
       lasts = 0;
-      // It has waited for long as an import, and for no time as a request.
-      const asked = batcher.embed(['both'], interactive);
-      await late();
-      const refused = expect(asked).rejects.toMatchObject(overloaded);
+      await turnAway(10);
       await finishAll(held.batches);
       await refused;
       expect(await imported).toEqual([alone('both')]);
@@ -158,6 +176,7 @@ describe('the batcher, asked for more than it can do in time', () => {
       await late();
       lasts = 0;
       const asked = batcher.embed(['both', 'another'], interactive);
+      await turnAway(9);
       await finishAll(held.batches);
       expect(await asked).toEqual([alone('both'), alone('another')]);
       await Promise.all([first, imported]);

@@ -30,17 +30,14 @@ export interface BatcherOptions {
     readonly maxQueueTexts: number;
     /** Estimated tokens waiting in each lane at most; a single text fits into an empty lane whatever its length. */
     readonly maxQueueTokens: number;
-    /**
-     * Time that what waits in the interactive lane may take, in ms, for another call to be taken behind it; and under an overload, that a
-     * text may have waited when a worker comes for it. Default: any.
-     */
+    /** Time that what waits in the interactive lane may take, in ms, for another call to be taken behind it. Default: any. */
     readonly maxQueueMs?: number;
   };
   /** Shared by all models on the same workers; by default the model's own. */
   readonly bulkShare?: BulkShare;
   /**
-   * Whether the gateway refuses more than it answers. Then what has waited for longer than `maxQueueMs` is refused as well; once it has
-   * lasted for longer than that, half of it is left for what comes.
+   * Whether the gateway refuses more than it answers. Then what has waited for half of `maxQueueMs` is refused for those who come after it;
+   * once it has lasted for longer than `maxQueueMs`, half of it is left for them, too.
    */
   readonly overload?: Pick<Overload, 'lasts'> | undefined;
   /** Tokens that all workers compute in a millisecond, where that is known: the first guess of how fast the queue empties. */
@@ -96,6 +93,8 @@ export function createBatcher(options: BatcherOptions): Batcher {
     bulkTexts: () => lanes.bulk.texts,
   });
   const running = new Set<Promise<void>>();
+  /** Texts that found no room in the interactive lane since the last batch. */
+  let turnedAway = 0;
   let acquiring = false;
   let closed = false;
 
@@ -132,6 +131,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     if (fresh.size === 0) return;
     if (!late && waiting + fresh.size <= limits.maxQueueTexts && waitingTokens + tokens <= mostTokens) return;
     const alone = fresh.size > limits.maxQueueTexts || tokens > mostTokens;
+    if (!alone) turnedAway += fresh.size;
     throw overloaded(
       alone ? `more texts at once than may wait for the model version ${model}: send fewer` : tooMany,
       drain.timeFor(waitingTokens),
@@ -140,12 +140,18 @@ export function createBatcher(options: BatcherOptions): Batcher {
 
   /**
    * Under an overload, refuses what has waited for too long: the workers have slowed since it was let in, and those who have only just
-   * asked get their answers in time instead. The same number is answered, and no standing queue outlives what made it.
+   * asked get their answers in time instead. No more than were turned away since the last batch, since others must come in their places:
+   * what a burst has left in the queue is answered.
    */
   function refuseStale(): void {
+    const least = lanes.interactive.texts - turnedAway;
+    turnedAway = 0;
     if (overload?.lasts() === undefined) return;
-    const since = performance.now() - maxQueueMs;
-    for (let oldest = lanes.interactive.oldest; oldest && oldest.since < since;) {
+    const since = performance.now() - maxQueueMs * STANDING;
+    for (
+      let { oldest } = lanes.interactive;
+      oldest && oldest.since < since && lanes.interactive.texts > least;
+    ) {
       for (const { caller } of oldest.tickets) {
         if (caller.lane === 'bulk' || caller.waiting < caller.tickets.length) continue;
         caller.call.refuse(overloaded(tooMany, drain.timeFor(lanes.interactive.tokens)));
