@@ -15,10 +15,13 @@ export function hasData(name: string): boolean {
 export async function readRows<T>(path: string): Promise<T[]> {
   const file = await openSourceFile(path);
   const rows: T[] = [];
-  for await (const line of splitLines(file.chunks(), Infinity)) {
-    if ('fault' in line) throw new Error(`${path}: line ${String(line.line)}: ${line.fault}`);
-    if (line.text.trim() !== '') rows.push(JSON.parse(line.text) as T);
+  try {
+    for await (const line of splitLines(file.chunks(), Infinity)) {
+      if ('fault' in line) throw new Error(`${path}: line ${String(line.line)}: ${line.fault}`);
+      if (line.text.trim() !== '') rows.push(JSON.parse(line.text) as T);
+    }
+    return rows;
+  } finally {
+    await file.close();
   }
-  await file.close();
-  return rows;
 }

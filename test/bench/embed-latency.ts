@@ -80,12 +80,18 @@ async function startBareServer(): Promise<{ readonly url: string; stop(): Promis
     // As Kindred has them.
     execArgv: ['--v8-pool-size=1', '--max-semi-space-size=32'],
   });
-  const [port] = (await once(child, 'message')) as [number];
+  const exited = once(child, 'exit') as Promise<[number | null]>;
+  const port = await Promise.race([
+    once(child, 'message').then(([told]) => told as number),
+    exited.then(([code]) => {
+      throw new Error(`the bare server ended before it listened (exit code ${String(code)})`);
+    }),
+  ]);
   return {
     url: `http://127.0.0.1:${port}`,
     stop: async () => {
       child.kill();
-      await once(child, 'exit');
+      await exited;
     },
   };
 }
