@@ -140,18 +140,16 @@ export function createBatcher(options: BatcherOptions): Batcher {
 
   /**
    * Under an overload, refuses what has waited for too long: the workers have slowed since it was let in, and those who have only just
-   * asked get their answers in time instead. No more than were turned away since the last batch, since others must come in their places:
-   * what a burst has left in the queue is answered.
+   * asked get their answers in time instead. Only until as many are refused as were turned away since the last batch, since others must
+   * come in their places: what a burst has left in the queue is answered. A call goes whole, which may be a few more.
    */
   function refuseStale(): void {
     const least = lanes.interactive.texts - turnedAway;
     turnedAway = 0;
     if (overload?.lasts() === undefined) return;
     const since = performance.now() - maxQueueMs * STANDING;
-    for (
-      let { oldest } = lanes.interactive;
-      oldest && oldest.since < since && lanes.interactive.texts > least;
-    ) {
+    let { oldest } = lanes.interactive;
+    while (oldest && oldest.since < since && lanes.interactive.texts > least) {
       for (const { caller } of oldest.tickets) {
         if (caller.lane === 'bulk' || caller.waiting < caller.tickets.length) continue;
         caller.call.refuse(overloaded(tooMany, drain.timeFor(lanes.interactive.tokens)));
