@@ -1,3 +1,5 @@
+import type { StopSignal } from './stop.js';
+
 /**
  * The one table of errors that Kindred answers with: public code, HTTP status of a request that fails as a whole, and whether
  * the same request may succeed when sent again. Everything else is masked as INTERNAL_SERVER_ERROR at the edge.
@@ -97,13 +99,13 @@ export function overloaded(message: string, retryAfterMs: number): KindredError 
 }
 
 /** Turns an aborted signal into the error that its reason stands for. */
-export function abortError(signal: AbortSignal): KindredError {
+export function abortError(signal: StopSignal): KindredError {
   return signal.reason instanceof KindredError
     ? signal.reason
     : new KindredError('REQUEST_CANCELLED', 'the request was cancelled', { cause: signal.reason });
 }
 
 /** Throws the error of `signal` when it is aborted. */
-export function throwIfAborted(signal: AbortSignal | undefined): void {
+export function throwIfAborted(signal: StopSignal | undefined): void {
   if (signal?.aborted) throw abortError(signal);
 }

@@ -32,6 +32,7 @@ import { type Paging, type ResultPage, createPaging } from './search/paging.js';
 import { createRecommend } from './search/recommend.js';
 import { type Search, type SearchRequest, createSearch } from './search/search.js';
 import { createServer } from './server.js';
+import { nativeSignal } from './stop.js';
 import { type MetricsHandler, startTelemetry } from './telemetry-sdk.js';
 import type { Telemetry } from './telemetry.js';
 import { coalesced } from './vectors/coalesced.js';
@@ -254,9 +255,10 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
     schema: await createSchema({ catalogue, admin: config.admin.token !== null }),
     makeContext: (request): RequestContext => {
       const models = trial.modelsFor(request.subject);
+      const facts = { ...request, signal: nativeSignal(request.signal) };
       return {
-        ...request,
-        loaders: createLoaders({ models, images, telemetry, capabilities: store.capabilities, ...request }),
+        ...facts,
+        loaders: createLoaders({ models, images, telemetry, capabilities: store.capabilities, ...facts }),
         ...{ search: trial.search, recommend: trial.recommend, models },
         ...{ rollout, jobs, background },
         upgrade: (id, options) => upgrade(id, { ...{ rollout, jobs, settings: config.rollout }, ...options }),

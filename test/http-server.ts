@@ -5,6 +5,7 @@ import { abortError, badInput, KindredError } from '../src/errors.js';
 import { createApqStore } from '../src/http/apq.js';
 import type { Readiness } from '../src/http/health.js';
 import type { RequestFacts } from '../src/http/scope.js';
+import type { StopSignal } from '../src/stop.js';
 import { createLogger } from '../src/log.js';
 import type { ModelRegistry } from '../src/models/model-version.js';
 import { createOverload } from '../src/overload.js';
@@ -51,7 +52,7 @@ interface Seen {
 
 type Resolve = (args: Record<string, unknown>, context: RequestFacts) => unknown;
 
-const wait = (ms: number, signal?: AbortSignal): Promise<string> =>
+const wait = (ms: number, signal?: StopSignal): Promise<string> =>
   new Promise((resolve, reject) => {
     const timer = setTimeout(() => {
       resolve('done');

@@ -2,6 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Span, context } from '@opentelemetry/api';
 import { KindredError, overloaded } from '../errors.js';
 import type { Overload } from '../overload.js';
+import { createStop } from '../stop.js';
 import { SPAN, type Telemetry } from '../telemetry.js';
 import { endBatchSpan, startBatchSpan } from './batch-span.js';
 import { type BulkShare, createBulkShare } from './bulk-share.js';
@@ -194,7 +195,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
     if (batch.wanted > 0) return;
     // Nobody may join what is being dropped.
     batch.entries.forEach(forget);
-    batch.abort.abort();
+    batch.stop.abort();
   }
 
   /** Another caller may have asked for the same text again since. */
@@ -285,11 +286,11 @@ export function createBatcher(options: BatcherOptions): Batcher {
     const span = startBatchSpan(telemetry, model, batch.length, [...callers]);
     const start = performance.now();
     turn.started(lane);
-    const abort = new AbortController();
-    const underway: Underway = { entries: batch, wanted: batch.length, abort };
+    const stop = createStop();
+    const underway: Underway = { entries: batch, wanted: batch.length, stop };
     for (const entry of batch) entry.batch = underway;
     const texts = batch.map(({ text }) => text);
-    const result = await slot.run(texts, abort.signal).catch((error: unknown): BatchResult => {
+    const result = await slot.run(texts, stop.signal).catch((error: unknown): BatchResult => {
       const failure = unavailable(model, 'failed on the batch', error);
       return { outcomes: batch.map(() => failure), sessions: [], tokenizeMs: 0 };
     });

@@ -1,6 +1,7 @@
 import { embeddingKey } from '../cache/key.js';
 import type { EmbeddingCache } from '../cache/tiers.js';
 import { KindredError } from '../errors.js';
+import { createStop } from '../stop.js';
 import { SPAN, type Telemetry, withSpan } from '../telemetry.js';
 import { leftAlready, openCall } from './call.js';
 import type { EmbedLane, EmbedOptions, EmbedOutcome, Embedder, Embedding } from './embedder.js';
@@ -48,8 +49,8 @@ export function createCachedEmbedder({ inner, cache, limits, telemetry }: Cached
     { purpose, lane = 'interactive' }: EmbedOptions,
   ): void {
     const keys = [...fresh.keys()];
-    const abort = new AbortController();
-    const answers = answer(keys, [...fresh.values()], { purpose, lane, signal: abort.signal });
+    const stop = createStop();
+    const answers = answer(keys, [...fresh.values()], { purpose, lane, signal: stop.signal });
     let landed = false;
     const land = (): void => {
       landed = true;
@@ -59,7 +60,7 @@ export function createCachedEmbedder({ inner, cache, limits, telemetry }: Cached
       if (landed) return;
       // Nobody may join what is being dropped.
       land();
-      abort.abort();
+      stop.abort();
     };
     const group: Group = { lane, claims: 0, drop };
     keys.forEach((key, index) => {

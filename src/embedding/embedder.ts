@@ -1,4 +1,5 @@
 import type { KindredError } from '../errors.js';
+import type { StopSignal } from '../stop.js';
 import type { ImageSource } from './image/source.js';
 
 /** What a text is embedded for: models with prompt prefixes treat queries and documents differently. */
@@ -25,7 +26,7 @@ export interface EmbedOptions {
   /** Default `interactive`. */
   readonly lane?: EmbedLane;
   /** Aborting drops texts that no worker has started yet; they are answered with the signal's reason. */
-  readonly signal?: AbortSignal;
+  readonly signal?: StopSignal;
   /** When the answer is worthless, in ms of `performance.now()`. */
   readonly deadline?: number;
 }

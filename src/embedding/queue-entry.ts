@@ -1,4 +1,5 @@
 import type { Span } from '@opentelemetry/api';
+import type { Stop } from '../stop.js';
 import type { Call } from './call.js';
 import type { EmbedLane } from './embedder.js';
 
@@ -20,7 +21,7 @@ export interface Underway {
   readonly entries: readonly Entry[];
   /** Entries that somebody waits for; when there are none left, the runner need not go on. */
   wanted: number;
-  readonly abort: AbortController;
+  readonly stop: Stop;
 }
 
 /** One caller's claim on one entry. */

@@ -1,3 +1,4 @@
+import type { StopSignal } from '../stop.js';
 import type { EmbedOutcome, Placement } from './embedder.js';
 
 /** What computes a batch: worker threads here, a remote server elsewhere. */
@@ -19,7 +20,7 @@ export interface BatchSlot {
    * Embeds `texts`, which carry their prompts, and gives the place back. Never rejects: a failure is every text's outcome. `signal`
    * aborts once nobody waits for any of them; a server then need not be waited for.
    */
-  run(texts: readonly string[], signal?: AbortSignal): Promise<BatchResult>;
+  run(texts: readonly string[], signal?: StopSignal): Promise<BatchResult>;
   release(): void;
 }
 

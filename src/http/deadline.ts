@@ -1,4 +1,5 @@
 import { KindredError } from '../errors.js';
+import { type StopSignal, createStop } from '../stop.js';
 
 /** How long well-behaved work may take to notice its end, in ms: it fails by itself then, and spares its siblings' results. */
 const NOTICE_MS = 50;
@@ -8,7 +9,7 @@ const DEADLINE_HEADER = 'x-kindred-deadline-ms';
 
 /** A request's time limit and the signal of its end. */
 export interface Deadline {
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   /** In ms of `performance.now()`. */
   readonly at: number;
   /** Ends the request early; a no-op once it has ended. */
@@ -30,19 +31,19 @@ export function startDeadline(
   const wanted = headers[DEADLINE_HEADER];
   const ms =
     typeof wanted === 'string' && /^[1-9]\d{0,8}$/.test(wanted) ? Math.min(maxMs, Number(wanted)) : maxMs;
-  const controller = new AbortController();
+  const stop = createStop();
   let giveUp: ((error: KindredError) => void) | undefined;
   const abort = (error: KindredError): void => {
-    if (controller.signal.aborted) return;
+    if (stop.signal.aborted) return;
     clearTimeout(timer);
-    controller.abort(error);
+    stop.abort(error);
     timer = setTimeout(() => giveUp?.(error), NOTICE_MS);
   };
   let timer = setTimeout(() => {
     abort(new KindredError('DEADLINE_EXCEEDED', `The request took longer than ${ms} ms.`));
   }, ms);
   return {
-    signal: controller.signal,
+    signal: stop.signal,
     at: performance.now() + ms,
     abort,
     clear: () => {

@@ -2,12 +2,13 @@ import type { HTTPGraphQLRequest } from '@apollo/server';
 import type { Logger } from 'pino';
 import type { TrafficSubject } from '../rollout/traffic.js';
 import type { AdminAccess } from '../rollout/access.js';
+import type { StopSignal } from '../stop.js';
 
 /** What the work of a request may know of it. */
 export interface RequestFacts {
   readonly requestId: string;
   /** Aborted when the client has gone, the deadline has passed, or the server stops. */
-  readonly signal: AbortSignal;
+  readonly signal: StopSignal;
   /** When the answer is worthless, in ms of `performance.now()`. */
   readonly deadline: number;
   readonly log: Logger;

@@ -4,6 +4,7 @@ import { KindredError } from '../../errors.js';
 import type { Bundle } from '../../models/bundle.js';
 import { isImageOnly } from '../../models/manifest.js';
 import { packageRoot } from '../../package-root.js';
+import type { StopSignal } from '../../stop.js';
 import type { Telemetry } from '../../telemetry.js';
 import { type BulkShare, createBulkShare } from '../bulk-share.js';
 import type { Placement } from '../embedder.js';
@@ -185,7 +186,7 @@ export function createOnnxPool(options: OnnxPoolOptions): OnnxPool {
     member: Member,
     job: Job,
     texts: readonly string[],
-    signal?: AbortSignal,
+    signal?: StopSignal,
   ): Promise<BatchResult> {
     const { id } = job.bundle.manifest;
     const failed = (error: unknown): BatchResult => {

@@ -1,4 +1,5 @@
 import type { Remote } from '../../models/remote.js';
+import { createStop, nativeSignal } from '../../stop.js';
 import type { BatchResult, BatchRunner } from '../runner.js';
 import type { RemoteClient } from './client.js';
 import type { Places } from './places.js';
@@ -29,7 +30,7 @@ export function createRemoteRunner(
       if (client.fault() !== undefined) throw client.unavailable();
       const release = await places.acquire();
       return {
-        run: (texts, signal = new AbortController().signal) => run(texts, signal).finally(release),
+        run: (texts, signal = createStop().signal) => run(texts, nativeSignal(signal)).finally(release),
         release,
       };
     },
