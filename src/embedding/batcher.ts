@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Span, context } from '@opentelemetry/api';
-import { KindredError, overloaded } from '../errors.js';
+import { KindredError } from '../errors.js';
 import type { Overload } from '../overload.js';
 import { createStop } from '../stop.js';
 import { SPAN, type Telemetry } from '../telemetry.js';
@@ -12,6 +12,7 @@ import type { EmbedLane, EmbedOutcome } from './embedder.js';
 import { type LengthEstimate, createLengthEstimate } from './estimate.js';
 import { type BatchLimits, createLane } from './lane.js';
 import type { Backlog, Caller, Entry, Ticket, Underway } from './queue-entry.js';
+import { createQueueBounds } from './queue-bounds.js';
 import type { BatchResult, BatchRunner, BatchSlot } from './runner.js';
 
 export interface BatcherOptions {
@@ -65,11 +66,6 @@ export interface Batcher {
   close(): Promise<void>;
 }
 
-/**
- * Share of `maxQueueMs` that is left under an overload that lasts. A queue that takes a burst is good; one that never empties costs those
- * who are taken their time and gives the workers nothing (K. Nichols and V. Jacobson, "Controlling Queue Delay", ACM Queue 10(5), 2012).
- */
-const STANDING = 0.5;
 /** Callers that get their answers in one turn of the event loop. */
 const CALLERS_A_TURN = 2;
 
@@ -81,21 +77,21 @@ export function createBatcher(options: BatcherOptions): Batcher {
   const full: BatchLimits = { maxTexts: limits.maxBatchTexts, maxTokens: limits.maxBatchTokens };
   // The worker cuts it into session runs of maxBatchTexts at most: the more it has to choose from, the less padding.
   const part: BatchLimits = { maxTexts: Infinity, maxTokens: limits.bulkBatchTokens };
-  const mostTokens = Math.max(limits.maxQueueTokens, maxTokens);
-  const { maxQueueMs = Infinity } = limits;
-  const tooMany = `too many texts wait for the model version ${model}`;
   const entries = new Map<string, Entry>();
   /** Oldest first. */
   const backlogs = new Set<Backlog>();
   const estimate: LengthEstimate = createLengthEstimate(maxTokens);
   const drain = createDrainRate(options.tokensPerMs);
+  const mostTokens = Math.max(limits.maxQueueTokens, maxTokens);
+  const bounds = createQueueBounds({
+    ...{ model, maxTokens, overload, entries, estimate, drain, interactive: lanes.interactive },
+    limits: { ...limits, maxQueueTokens: mostTokens },
+  });
   const turn = bulkShare.join({
     oldestInteractive: () => lanes.interactive.oldest?.since,
     bulkTexts: () => lanes.bulk.texts,
   });
   const running = new Set<Promise<void>>();
-  /** Texts that found no room in the interactive lane since the last batch. */
-  let turnedAway = 0;
   let acquiring = false;
   let closed = false;
 
@@ -104,62 +100,6 @@ export function createBatcher(options: BatcherOptions): Batcher {
     result.observe(queued(), { model });
   };
   metrics.queueTexts.addCallback(observeQueue);
-
-  /** Throws OVERLOADED when the new ones among `texts` don't fit into the interactive lane, or would wait too long in it. */
-  function admit(texts: readonly string[]): void {
-    const { texts: waiting, tokens: waitingTokens } = lanes.interactive;
-    const maxMs = (overload?.lasts() ?? 0) > maxQueueMs ? maxQueueMs * STANDING : maxQueueMs;
-    // What a call brings itself doesn't count: large or small, it waits for those before it.
-    const late =
-      (drain.waitFor(waitingTokens) ?? 0) > maxMs ||
-      performance.now() - (lanes.interactive.oldest?.since ?? Infinity) > maxMs;
-    // Nearly always so, and cheap to see.
-    if (
-      !late &&
-      waiting + texts.length <= limits.maxQueueTexts &&
-      waitingTokens + texts.length * maxTokens <= mostTokens
-    )
-      return;
-    const fresh = new Set<string>();
-    let tokens = 0;
-    for (const text of texts) {
-      const entry = entries.get(text);
-      // One that waits in the bulk lane will change over.
-      if (fresh.has(text) || (entry && !(entry.waiting && entry.lane === 'bulk'))) continue;
-      fresh.add(text);
-      tokens += estimate.of(text);
-    }
-    if (fresh.size === 0) return;
-    if (!late && waiting + fresh.size <= limits.maxQueueTexts && waitingTokens + tokens <= mostTokens) return;
-    const alone = fresh.size > limits.maxQueueTexts || tokens > mostTokens;
-    if (!alone) turnedAway += fresh.size;
-    throw overloaded(
-      alone ? `more texts at once than may wait for the model version ${model}: send fewer` : tooMany,
-      drain.timeFor(waitingTokens),
-    );
-  }
-
-  /**
-   * Under an overload, refuses what has waited for too long: the workers have slowed since it was let in, and those who have only just
-   * asked get their answers in time instead. Only until as many are refused as were turned away since the last batch, since others must
-   * come in their places: what a burst has left in the queue is answered. A call goes whole, which may be a few more.
-   */
-  function refuseStale(): void {
-    const least = lanes.interactive.texts - turnedAway;
-    turnedAway = 0;
-    if (overload?.lasts() === undefined) return;
-    const since = performance.now() - maxQueueMs * STANDING;
-    let { oldest } = lanes.interactive;
-    while (oldest && oldest.since < since && lanes.interactive.texts > least) {
-      for (const { caller } of oldest.tickets) {
-        if (caller.lane === 'bulk' || caller.waiting < caller.tickets.length) continue;
-        caller.call.refuse(overloaded(tooMany, drain.timeFor(lanes.interactive.tokens)));
-      }
-      // Somebody still waits for it: it starts the next batch.
-      if (oldest === lanes.interactive.oldest) return;
-      oldest = lanes.interactive.oldest;
-    }
-  }
 
   function join(text: string, index: number, caller: Caller, lane: EmbedLane): void {
     let entry = entries.get(text);
@@ -251,7 +191,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
   }
 
   function nextBatch(): { lane: EmbedLane; batch: Entry[] } {
-    refuseStale();
+    bounds.refuseStale();
     for (;;) {
       const lane = lanes.interactive.texts === 0 || turn.due() ? 'bulk' : 'interactive';
       const taken = lanes[lane].take(lane === 'bulk' ? part : full);
@@ -361,7 +301,7 @@ export function createBatcher(options: BatcherOptions): Batcher {
       if (closed) throw unavailable(model, 'is shutting down');
       const left = leftAlready(patience);
       if (left) return texts.map(() => left);
-      if (lane === 'interactive') admit(texts);
+      if (lane === 'interactive') bounds.admit(texts);
 
       const attributes = { 'kindred.model': model, 'kindred.texts': texts.length, 'kindred.lane': lane };
       const span = tracer.startSpan(SPAN.queue, { attributes }, context.active());
