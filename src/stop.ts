@@ -9,7 +9,7 @@ export interface StopSignal {
 /** As an AbortController. */
 export interface Stop {
   readonly signal: StopSignal;
-  /** Tells all listeners, once; by default for no reason that is worth telling. */
+  /** Tells all listeners, once; without a reason it is an AbortError. */
   abort(reason?: unknown): void;
 }
 

@@ -11,8 +11,8 @@ import { createDrainRate } from './drain-rate.js';
 import type { EmbedLane, EmbedOutcome } from './embedder.js';
 import { type LengthEstimate, createLengthEstimate } from './estimate.js';
 import { type BatchLimits, createLane } from './lane.js';
-import type { Backlog, Caller, Entry, Ticket, Underway } from './queue-entry.js';
 import { createQueueBounds } from './queue-bounds.js';
+import type { Backlog, Caller, Entry, Ticket, Underway } from './queue-entry.js';
 import type { BatchResult, BatchRunner, BatchSlot } from './runner.js';
 
 export interface BatcherOptions {
