@@ -143,7 +143,7 @@ export const configSchema = z.strictObject({
         .min(0)
         .default(0)
         .describe(
-          'Worker threads shared by all models; 0 is one a core but for one, which the main thread and the store need (`kindred import` takes them all), or two a device with a GPU provider.',
+          'Worker threads shared by all models; 0 is one a core (of the CPU limit of a container, where that is less) but for one, which the main thread and the store need (`kindred import` takes them all), or two a device with a GPU provider.',
         ),
       workerHeapMb: z
         .int()

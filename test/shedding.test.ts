@@ -152,17 +152,19 @@ describe('shedding', () => {
 });
 
 describe('idle cores', () => {
-  /** A machine of two cores, `busy` of which are at work. */
-  function rig() {
-    const clock = { now: 0, busy: 0, idle: 0 };
+  /** A machine of two cores, `busy` of which are at work, `own` of them for the process, which may use `quota`. */
+  function rig(quota = Infinity) {
+    const clock = { now: 0, busy: 0, idle: 0, own: 0 };
     const cores = createIdleCores(
       createCpuWatch(
-        () => ({ busy: clock.busy, idle: clock.idle, own: 0 }),
+        () => ({ ...clock }),
         () => clock.now,
       ),
+      quota,
     );
-    const pass = (ms: number, busy: number): void => {
+    const pass = (ms: number, busy: number, own = 0): void => {
       clock.now += ms;
+      clock.own += ms * own;
       clock.busy += ms * busy;
       clock.idle += ms * (2 - busy);
     };
@@ -196,6 +198,18 @@ describe('idle cores', () => {
     cores.look();
     clock.now = 300;
     expect(cores.look()).toBe(Infinity);
+  });
+
+  it('are no more than the process has left of its own limit', () => {
+    const { cores, pass } = rig(0.75);
+    cores.look();
+    pass(300, 0.5, 0.5);
+    expect(cores.look()).toBe(0.25);
+    // A limit is kept on average: for a moment it may be exceeded.
+    pass(300, 1, 1);
+    expect(cores.look()).toBe(0);
+    pass(300, 2, 0);
+    expect(cores.look()).toBe(0);
   });
 
   it('can be counted on this machine', async () => {

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { availableParallelism, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { availableCores } from '../cores.js';
 
 /**
  * Sets what LanceDB and FAISS read from the environment when they load, so it goes before the first import of it: a scratch folder of this process,
@@ -9,7 +10,7 @@ import { join } from 'node:path';
  */
 export function tidyNativeStore(env: NodeJS.ProcessEnv = process.env): void {
   env.LANCEDB_LOG ??= 'error';
-  const threads = String(Math.max(1, availableParallelism() - 1));
+  const threads = String(Math.max(1, availableCores() - 1));
   env.TOKIO_WORKER_THREADS ??= threads;
   env.LANCE_CPU_THREADS ??= threads;
   // FAISS computes with OpenMP.

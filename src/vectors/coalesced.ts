@@ -1,6 +1,6 @@
-import { availableParallelism } from 'node:os';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { type Context, SpanKind, context } from '@opentelemetry/api';
+import { availableCores } from '../cores.js';
 import { KindredError, throwIfAborted } from '../errors.js';
 import { SPAN, type Telemetry, withSpan } from '../telemetry.js';
 import { abortable } from './abortable.js';
@@ -39,7 +39,7 @@ export function coalesced(
   collection: Collection,
   telemetry: Telemetry,
   store: Pick<VectorStore, 'name' | 'capabilities'>,
-  inFlight: number = Math.max(1, Math.floor(availableParallelism() / 2)),
+  inFlight: number = Math.max(1, Math.floor(availableCores() / 2)),
 ): Collection {
   const lanes = new Map<string, Lane>();
   const { maxQueries } = store.capabilities;

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { Config } from '../../config.js';
+import { availableCores } from '../../cores.js';
 import { missingLibraries } from './native-libraries.js';
 
 /** An execution provider of onnxruntime-node with its options, as it is passed on. */
@@ -49,7 +49,7 @@ export function workerCount(
   if (threads > 0) return threads;
   const providers = parseProviders(executionProviders);
   return providers[0]?.name === 'cpu'
-    ? Math.max(1, availableParallelism() - sparedCores)
+    ? Math.max(1, availableCores() - sparedCores)
     : devicesOf(providers).length * WORKERS_A_DEVICE;
 }
 
