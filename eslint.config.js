@@ -33,6 +33,14 @@ export default tseslint.config(
       '@typescript-eslint/no-extraneous-class': 'off', // type-graphql's generated classes have decorators only
       '@typescript-eslint/no-confusing-void-expression': ['error', { ignoreArrowShorthand: true }],
       eqeqeq: 'error',
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'ObjectExpression > SpreadElement > ObjectExpression',
+          message:
+            'Write the properties themselves: inside a spread the compiler does not look for misspelt ones.',
+        },
+      ],
     },
   },
   {

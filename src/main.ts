@@ -148,7 +148,9 @@ export async function openDomain(config: Config, { logTo = 2 }: { logTo?: 1 | 2 
   });
   const { maxShare, maxTexts } = config.rollout.backfill;
   const jobs = createJobs({
-    ...{ rollout, registry: loaded, config },
+    rollout,
+    registry: loaded,
+    config,
     check: (id) => checkModel(id, bundles),
     aside: ({ version, embedder }) => {
       const tuning = tunings.get(version.id);
@@ -237,7 +239,12 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
   const { paging, search } = createPagedSearch(domain);
   const images = createImageReader({ limits: config.images, fetch: imageFetch(config, telemetry) });
   const trial = openTrial({
-    ...{ rollout, registry, config, telemetry, log, search },
+    rollout,
+    registry,
+    config,
+    telemetry,
+    log,
+    search,
     busy: isBusy(registry, config),
     recommend: createRecommend({ paging, limits: config.limits }),
     bundles,
@@ -245,8 +252,13 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
       const signal = AbortSignal.timeout(config.server.deadlineMs);
       const deadline = performance.now() + config.server.deadlineMs;
       const loaders = createLoaders({
-        ...{ models: stableModels(domain), images, telemetry, capabilities: store.capabilities },
-        ...{ signal, deadline, lane: 'bulk' },
+        models: stableModels(domain),
+        images,
+        telemetry,
+        capabilities: store.capabilities,
+        signal,
+        deadline,
+        lane: 'bulk',
       });
       return search.page({ ...request, modelVersion: version }, loaders);
     },
@@ -259,9 +271,13 @@ export async function openGateway(domain: Domain): Promise<Gateway> {
       return {
         ...facts,
         loaders: createLoaders({ models, images, telemetry, capabilities: store.capabilities, ...facts }),
-        ...{ search: trial.search, recommend: trial.recommend, models },
-        ...{ rollout, jobs, background },
-        upgrade: (id, options) => upgrade(id, { ...{ rollout, jobs, settings: config.rollout }, ...options }),
+        search: trial.search,
+        recommend: trial.recommend,
+        models,
+        rollout,
+        jobs,
+        background,
+        upgrade: (id, options) => upgrade(id, { rollout, jobs, settings: config.rollout, ...options }),
         limits: config.limits,
       };
     },

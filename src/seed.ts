@@ -26,7 +26,10 @@ export async function seed(domain: Domain, { signal, onProgress }: SeedOptions):
         config.models.versions.includes(version.id) && !done.has(collection.spec.name),
     )
     .map(({ version, embedder, collection, catalogue: own }) => ({
-      ...{ id: version.id, embedder, collection, catalogue: own },
+      id: version.id,
+      embedder,
+      collection,
+      catalogue: own,
     }));
   if (files.length === 0 || targets.length === 0) return;
   const summary = await importFiles({

@@ -51,7 +51,11 @@ export function openTrial(options: TrialOptions): Trial {
   const guardrail = createGuardrail({ rollout, settings: settings.guardrail, telemetry, log });
   const warmUp = createWarmUp({ replica, registry, settings: settings.warmUp, busy, log });
   const shadow = createShadow({
-    ...{ replica, settings: settings.shadow, run: options.runShadow, busy, telemetry },
+    replica,
+    settings: settings.shadow,
+    run: options.runShadow,
+    busy,
+    telemetry,
     onCompared: (candidate, overlap) => guardrail.noteOverlap(candidate, overlap),
   });
   const testers = new Set(settings.testers);

@@ -30,7 +30,9 @@ describe('a cache that several model versions share', () => {
         const cache = createTieredCache({ tiers, namespace: 'shared', telemetry });
         const embedders = MODELS.map((model) =>
           createCachedEmbedder({
-            ...{ inner: createFakeEmbedder(model), cache, telemetry },
+            inner: createFakeEmbedder(model),
+            cache,
+            telemetry,
             limits: { textBytes: 1_000 },
           }),
         );

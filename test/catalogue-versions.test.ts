@@ -92,7 +92,9 @@ describe('a changed field set', () => {
     writeFileSync(join(folder, 'old.yaml'), OLD);
     writeFileSync(join(folder, 'next.yaml'), NEXT);
     const rows = Array.from({ length: 20 }, (_, at) => ({
-      ...{ id: `p${String(at)}`, title: `thing number ${String(at)}`, price: at },
+      id: `p${String(at)}`,
+      title: `thing number ${String(at)}`,
+      price: at,
       colour: at % 2 === 0 ? 'red' : 'blue',
     }));
     writeFileSync(join(folder, 'rows.jsonl'), rows.map((row) => `${JSON.stringify(row)}\n`).join(''));
@@ -107,8 +109,12 @@ describe('a changed field set', () => {
     const config = loadConfig({
       env: {},
       flags: {
-        ...{ data: join(folder, 'data'), 'models.folder': join(folder, 'models'), 'embedding.threads': '1' },
-        ...{ 'models.versions': 'v1', 'models.stable': 'v1', 'log.level': 'silent' },
+        data: join(folder, 'data'),
+        'models.folder': join(folder, 'models'),
+        'embedding.threads': '1',
+        'models.versions': 'v1',
+        'models.stable': 'v1',
+        'log.level': 'silent',
         'catalogue.file': join(folder, 'old.yaml'),
         ...flags,
       },
@@ -120,13 +126,21 @@ describe('a changed field set', () => {
       files: [join(folder, 'rows.jsonl')],
       catalogue: itemCatalogue,
       targets: registry.served().map(({ version, embedder, collection, catalogue }) => ({
-        ...{ id: version.id, embedder, collection, catalogue },
+        id: version.id,
+        embedder,
+        collection,
+        catalogue,
       })),
-      ...{ config, telemetry, dataFolder: config.data },
+      config,
+      telemetry,
+      dataFolder: config.data,
     });
   const reds = async (from: Domain, modelVersion: string): Promise<string[]> => {
     const { hits } = await searchOnce(from, {
-      ...{ query: 'a thing', mode: 'SEMANTIC', first: 20, modelVersion },
+      query: 'a thing',
+      mode: 'SEMANTIC',
+      first: 20,
+      modelVersion,
       filter: { kind: 'eq', field: 'colour', value: 'red' },
     });
     return hits.map(({ id }) => id).sort();

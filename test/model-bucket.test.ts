@@ -29,8 +29,12 @@ function openAll(flags: Record<string, string>): BundleSource {
   const config = loadConfig({
     env: {},
     flags: {
-      ...{ data: join(folder, 'data'), 'models.folder': join(folder, 'models'), 'models.versions': 'v1' },
-      ...{ 'models.stable': 'v1', 'models.bucket.pollMs': '1', ...flags },
+      data: join(folder, 'data'),
+      'models.folder': join(folder, 'models'),
+      'models.versions': 'v1',
+      'models.stable': 'v1',
+      'models.bucket.pollMs': '1',
+      ...flags,
     },
   });
   const bundles = openBundles(config);
@@ -87,7 +91,9 @@ describe('a store that says what no store should', () => {
     openAll({
       'models.bucket.url': 's3://models',
       'models.bucket.endpoint': `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`,
-      ...{ 'models.bucket.accessKeyId': 'id', 'models.bucket.secretAccessKey': 'hush', ...more },
+      'models.bucket.accessKeyId': 'id',
+      'models.bucket.secretAccessKey': 'hush',
+      ...more,
     }).folderOf('evil');
 
   it.each([['evil/../../../outside'], ['evil/a/../../b'], ['evil//etc/passwd'], ['evil/a\\b']])(
@@ -198,9 +204,14 @@ describe.skipIf(skip !== undefined)(
       const token = 'a-token-of-these-tests';
       const server: RunningServer = await startServer(
         {
-          ...{ data: join(folder, 'data'), 'models.folder': join(folder, 'models') },
-          ...{ 'models.versions': 'v1', 'models.stable': 'v1', 'store.adapter': 'memory' },
-          ...{ 'rollout.watch': 'true', 'models.bucket.pollMs': '500', 'embedding.threads': '1' },
+          data: join(folder, 'data'),
+          'models.folder': join(folder, 'models'),
+          'models.versions': 'v1',
+          'models.stable': 'v1',
+          'store.adapter': 'memory',
+          'rollout.watch': 'true',
+          'models.bucket.pollMs': '500',
+          'embedding.threads': '1',
           ...store.flags,
         },
         { KINDRED_ADMIN_TOKEN: token },

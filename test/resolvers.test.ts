@@ -31,8 +31,15 @@ describe('product', () => {
     expect(errors).toBeUndefined();
     expect(data?.full).toEqual({ id: 'p000', ...item!.fields });
     expect(data?.bare).toEqual({
-      ...{ id: 'bare', title: 'bare', brand: null, price: null, stock: null, tags: null },
-      ...{ released: null, inStock: null, extra: null },
+      id: 'bare',
+      title: 'bare',
+      brand: null,
+      price: null,
+      stock: null,
+      tags: null,
+      released: null,
+      inStock: null,
+      extra: null,
     });
     expect(own.count('fetch')).toBe(1);
   });

@@ -34,7 +34,9 @@ describe('what changes model versions', () => {
     rollout = await createRolloutHarness();
     const calls = [
       ...Object.values(schema.getMutationType()!.getFields()).map((field) => ({
-        ...{ kind: 'mutation', on: 'Mutation', call: callOf(field) },
+        kind: 'mutation',
+        on: 'Mutation',
+        call: callOf(field),
       })),
       { kind: 'query', on: 'Query', call: callOf(schema.getQueryType()!.getFields().modelHistory!) },
     ];
@@ -47,7 +49,8 @@ describe('what changes model versions', () => {
           `${kind} { ...All } fragment All on ${on} { ${call} }`,
         ]) {
           const result = await graphql({
-            ...{ schema, source },
+            schema,
+            source,
             contextValue: { ...context, ...rollout, admin },
           });
           expect(faultOf(result), source).toMatchObject({ code: 'UNAUTHENTICATED' });

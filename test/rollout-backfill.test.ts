@@ -12,7 +12,8 @@ describe('a backfill', () => {
     const { jobs, collection, state, signal } = await createRolloutHarness();
     const seen: number[] = [];
     const summary = await jobs.backfill('v2', {
-      ...{ actor, signal },
+      actor,
+      signal,
       onProgress: ({ done }) => seen.push(done),
     });
     expect(summary).toMatchObject({ done: 60, total: 60, embedded: 60, removed: 0, refused: [] });
@@ -190,7 +191,9 @@ describe('a backfill', () => {
         await jobs.backfill('v2', { actor, signal });
         changing = false;
         expect(await jobs.verify('v2', { actor, signal })).toMatchObject({
-          ...{ missing: 0, differing: 0, extra: 0 },
+          missing: 0,
+          differing: 0,
+          extra: 0,
         });
       }),
       { numRuns: 12 },

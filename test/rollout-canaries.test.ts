@@ -82,14 +82,19 @@ describe('a version that has drifted', () => {
     const { embedder, move } = moving();
     const record = createMemoryState();
     registry = await createRegistry({
-      ...{ versions: ['v1'], stable: 'v1', candidate: null, catalogueOf: () => catalogue },
+      versions: ['v1'],
+      stable: 'v1',
+      candidate: null,
+      catalogueOf: () => catalogue,
       store: createMemoryStore(),
       load: () => Promise.resolve({ name: 'a remote model', embedder }),
       prove: async (_id, model) => {
         const drift = await driftOf(model, record, 0.999);
         if (drift) throw new Error(`its vectors have drifted: ${drift.cosine.toFixed(2)}`);
       },
-      ...{ proveMs: 20, retryMs: 20, log: pino({ level: 'silent' }) },
+      proveMs: 20,
+      retryMs: 20,
+      log: pino({ level: 'silent' }),
     });
     const own = registry;
     expect(own.resolve(null).version.health).toBe('READY');

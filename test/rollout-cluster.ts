@@ -45,13 +45,13 @@ export async function startCluster(more: Record<string, string> = {}): Promise<C
     cpSync(packageRoot(`deploy/models/${id}`), join(models, id), { recursive: true });
   const redis = await startRedis();
   const flags = {
-    ...{
-      data: join(folder, 'data'),
-      'models.folder': models,
-      'models.versions': 'v1',
-      'models.stable': 'v1',
-    },
-    ...{ 'cache.url': redis.url, 'rollout.pollMs': '200', 'embedding.threads': '1' },
+    data: join(folder, 'data'),
+    'models.folder': models,
+    'models.versions': 'v1',
+    'models.stable': 'v1',
+    'cache.url': redis.url,
+    'rollout.pollMs': '200',
+    'embedding.threads': '1',
     ...more,
   };
   const env = { KINDRED_ADMIN_TOKEN: ADMIN_TOKEN };
@@ -68,7 +68,11 @@ export async function startCluster(more: Record<string, string> = {}): Promise<C
     return (await response.json()) as Reply;
   };
   return {
-    ...{ servers, redis, models, flags, ask },
+    servers,
+    redis,
+    models,
+    flags,
+    ask,
     admin: async (query, server = servers[0]) => {
       if (server === undefined) throw new Error('there is no server');
       const { data, errors } = await ask(server, query, { authorization: `Bearer ${ADMIN_TOKEN}` });

@@ -16,7 +16,11 @@ describe('a gate', () => {
     await jobs.backfill('v2', { actor, signal });
     const { report, file } = await jobs.gate('v2', { actor, signal, pairs: pairsOf(40) });
     expect(report).toMatchObject({
-      ...{ passed: true, failures: [], relativeAccuracy: 1, lost: [], won: 0 },
+      passed: true,
+      failures: [],
+      relativeAccuracy: 1,
+      lost: [],
+      won: 0,
       candidate: { version: 'v2', dimension: 16, accuracy: 1 },
       baseline: { version: 'v1', dimension: 8, accuracy: 1 },
       pairs: { count: 40, digest: pairsOf(40).digest },

@@ -119,7 +119,9 @@ describe('a guardrail', () => {
     await guardrail.judge();
     expect(state('v2')).toMatchObject({ state: 'shadow', share: 0 });
     expect(rollout.replica.state.history.at(-1)).toMatchObject({
-      ...{ who: 'guardrail', action: 'rollback', version: 'v2' },
+      who: 'guardrail',
+      action: 'rollback',
+      version: 'v2',
       why: expect.stringMatching(/50\.0% of its requests fail/) as string,
     });
     guardrail.close();
@@ -176,7 +178,9 @@ function pageOf(
   return {
     model: { version: { id: version, state } } as unknown as ServedModel,
     hits: ids.map((id, at) => ({ id, score: 1 - at / 10 })),
-    ...{ hasNextPage: false, hasPreviousPage: false, fresh: true },
+    hasNextPage: false,
+    hasPreviousPage: false,
+    fresh: true,
     took: { embed: 1, search: 1, total: 2 },
     cursor: () => '',
   };
@@ -261,8 +265,12 @@ describe('a shadow', () => {
   ): { shadow: ReturnType<typeof createShadow>; compared: [string, number][] } => {
     const compared: [string, number][] = [];
     const shadow = createShadow({
-      ...{ replica: rollout.replica, settings: { share: 1, maxInFlight: 2 }, run, telemetry: noTelemetry() },
-      ...{ busy: () => false, onCompared: (version, overlap) => compared.push([version, overlap]) },
+      replica: rollout.replica,
+      settings: { share: 1, maxInFlight: 2 },
+      run,
+      telemetry: noTelemetry(),
+      busy: () => false,
+      onCompared: (version, overlap) => compared.push([version, overlap]),
       ...more,
     });
     return { shadow, compared };

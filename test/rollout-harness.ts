@@ -24,7 +24,11 @@ export const actor: Actor = { who: 'a test', why: 'to see' };
 
 /** A catalogue of titles and prices; the title is what models read. */
 export const catalogue: Catalogue = {
-  ...{ entity: 'Product', description: 'A product.', key: 'id', template: '{title}', vectors: {} },
+  entity: 'Product',
+  description: 'A product.',
+  key: 'id',
+  template: '{title}',
+  vectors: {},
   fields: [
     { name: 'title', type: 'string', uses: ['search'], from: 'title', required: true, description: '' },
     { name: 'price', type: 'float', uses: ['filter'], from: 'price', required: false, description: '' },
@@ -115,7 +119,10 @@ export async function createRolloutHarness({
   const made = (registry = await createRegistry({
     ...config.models,
     rollout: () => replica.state,
-    ...{ catalogueOf, store, load, wrap },
+    catalogueOf,
+    store,
+    load,
+    wrap,
     log: pino({ level: 'silent' }),
   }));
   const rollout = createRollout({
@@ -124,7 +131,9 @@ export async function createRolloutHarness({
     digestOf: (id) => made.versions().find((version) => version.id === id)?.digest ?? '',
   });
   const jobs = createJobs({
-    ...{ rollout, registry: made, config },
+    rollout,
+    registry: made,
+    config,
     check: load,
     share: () => config.rollout.backfill.maxShare,
     maxTexts: 64,
@@ -151,7 +160,13 @@ export async function createRolloutHarness({
   await fill('v1', items);
   const controller = new AbortController();
   return {
-    ...{ registry: made, rollout, jobs, store, config, collection, fill },
+    registry: made,
+    rollout,
+    jobs,
+    store,
+    config,
+    collection,
+    fill,
     signal: controller.signal,
     abort: () => controller.abort(),
     state: (id) => recordOf(replica.state, id),

@@ -20,7 +20,10 @@ import {
 
 const first = firstState({ versions: ['v1', 'v2', 'v3'], stable: 'v1', candidate: null });
 const change = (version: string, action = 'test'): Change => ({
-  ...{ version, action, who: 'a test', why: 'to see' },
+  version,
+  action,
+  who: 'a test',
+  why: 'to see',
   at: new Date(1_700_000_000_000),
 });
 const walk = (state: RolloutState, version: string, ...states: VersionState[]): RolloutState =>
@@ -40,7 +43,8 @@ describe('the states of a version', () => {
     const next = promote(canary, change('v2', 'promote'), new Date('2030-01-01'));
     expect(stableOf(next)).toBe('v2');
     expect(recordOf(next, 'v1')).toMatchObject({
-      ...{ state: 'retiring', successor: 'v2' },
+      state: 'retiring',
+      successor: 'v2',
       sunsetAt: '2030-01-01T00:00:00.000Z',
     });
     const gone = move(next, change('v1', 'retire'), 'gone');

@@ -151,7 +151,10 @@ describe('what headers say', () => {
 describe('an answer by a retiring version', () => {
   const retiring = (id: string, sunsetAt: Date | null): ModelVersion =>
     ({
-      ...{ id, state: 'retiring', successor: 'v3', sunsetAt },
+      id,
+      state: 'retiring',
+      successor: 'v3',
+      sunsetAt,
       rollout: { since: '2026-01-01T00:00:00.000Z' },
     }) as unknown as ModelVersion;
   const stable = { id: 'v3', state: 'stable' } as ModelVersion;

@@ -23,7 +23,12 @@ const optionsOf = (
   { rollout, jobs, config, signal }: RolloutHarness,
   steps: string[] = [],
 ): UpgradeOptions => ({
-  ...{ rollout, jobs, actor, pairs, signal, settings: config.rollout },
+  rollout,
+  jobs,
+  actor,
+  pairs,
+  signal,
+  settings: config.rollout,
   onStep: (step, detail) => steps.push(`${step}: ${detail}`),
 });
 
@@ -32,7 +37,12 @@ describe('an upgrade', () => {
     const harness = await createRolloutHarness({ flags: FAST });
     const plan = await planUpgrade('v2', optionsOf(harness));
     expect(plan).toMatchObject({
-      ...{ version: 'v2', stable: 'v1', items: 60, there: 0, texts: 60, trialSeconds: 0 },
+      version: 'v2',
+      stable: 'v1',
+      items: 60,
+      there: 0,
+      texts: 60,
+      trialSeconds: 0,
       steps: ['backfill', 'verify', 'gate', 'shadow', 'traffic 10%', 'traffic 100%', 'promote'],
     });
     expect(plan.rate).toBeGreaterThan(0);

@@ -76,7 +76,10 @@ describe('warming', () => {
     const harness = await createRolloutHarness({ embedders: { v2: embedder } });
     const { rollout, registry } = harness;
     const warmUp = createWarmUp({
-      ...{ replica: rollout.replica, registry, busy, log },
+      replica: rollout.replica,
+      registry,
+      busy,
+      log,
       settings: { texts: 2, hashed: false, tenantHeader: null, ...more },
     });
     const texts = (): string[] =>

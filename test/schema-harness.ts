@@ -162,7 +162,8 @@ export async function createHarness({
       deadline,
     });
     return {
-      ...{ requestId: 'test', admin: 'none' as const },
+      requestId: 'test',
+      admin: 'none' as const,
       subject: choice.named ? { override: choice.version } : {},
       signal,
       deadline,

@@ -48,7 +48,11 @@ export async function startObjectStore(python: string): Promise<ObjectStore> {
   });
   const endpoint = `http://127.0.0.1:${String(daemon.port)}`;
   const client = new S3Client({
-    ...{ endpoint, region: 'us-east-1', forcePathStyle: true, credentials: CREDENTIALS, maxAttempts: 10 },
+    endpoint,
+    region: 'us-east-1',
+    forcePathStyle: true,
+    credentials: CREDENTIALS,
+    maxAttempts: 10,
   });
   const Bucket = 'models';
   await client.send(new CreateBucketCommand({ Bucket }));

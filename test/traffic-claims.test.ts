@@ -152,7 +152,9 @@ describe('a gateway that reads tokens', () => {
     for (const id of ['v1', 'v2'])
       cpSync(packageRoot('deploy/models/v1'), join(folder, 'models', id), { recursive: true });
     server = await startServer({
-      ...{ data: join(folder, 'data'), 'store.adapter': 'memory', 'embedding.threads': '1' },
+      data: join(folder, 'data'),
+      'store.adapter': 'memory',
+      'embedding.threads': '1',
       'models.folder': join(folder, 'models'),
       'rollout.claims.jwks': pathToFileURL(join(folder, 'keys.json')).href,
     });

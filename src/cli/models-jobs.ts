@@ -46,7 +46,9 @@ Exit codes: 0 every item is there; 1 some are missing, or it failed; 2 wrong usa
           const { shard, reason } = options;
           const print = recordsPrinter();
           const { done, embedded, removed, refused, seconds } = await jobs.backfill(id, {
-            ...{ actor: cliActor(reason), shard, signal },
+            actor: cliActor(reason),
+            shard,
+            signal,
             onProgress: (progress) => print({ total: progress.total, read: progress.done }),
           });
           const part = shard.count > 1 ? ` of shard ${shardName(shard)}` : '';
@@ -80,7 +82,8 @@ Exit codes: 0 complete; 1 it is not, or the check failed; 2 wrong usage.`,
       action((id: string, options: JobCommandOptions) =>
         withDomain(options, async ({ jobs }, signal) => {
           const comparison = await jobs.verify(id, {
-            ...{ actor: cliActor(options.reason), signal },
+            actor: cliActor(options.reason),
+            signal,
             onProgress: recordsPrinter(),
           });
           if (!isComplete(comparison)) throw new Error(`${id}: ${describeComparison(comparison)}`);
@@ -117,7 +120,9 @@ Exit codes: 0 passed; 1 did not pass, or failed; 2 wrong usage.`,
           const pairs = await readPairs(options.pairs);
           const queries = options.queries === undefined ? undefined : await readQueries(options.queries);
           const { report, file } = await jobs.gate(id, {
-            ...{ actor: cliActor(options.reason), signal, pairs },
+            actor: cliActor(options.reason),
+            signal,
+            pairs,
             ...(queries !== undefined && { queries }),
           });
           if (options.json === true) console.log(JSON.stringify(report, null, 2));

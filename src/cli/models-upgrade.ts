@@ -38,7 +38,12 @@ Exit codes: 0 the version is stable; 1 a step failed; 2 wrong usage; 130, 143 in
           const pairs = await readPairs(options.pairs);
           const print = stepPrinter();
           const all = {
-            ...{ rollout, jobs, pairs, signal, settings: config.rollout, onStep: print },
+            rollout,
+            jobs,
+            pairs,
+            signal,
+            settings: config.rollout,
+            onStep: print,
             actor: cliActor(options.reason),
           };
           printPlan(await planUpgrade(id, all));

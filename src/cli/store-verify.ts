@@ -41,7 +41,10 @@ Exit codes: 0 store and files agree; 1 they do not, or the check failed; 2 wrong
             files,
             catalogue,
             targets: served.map(({ version, embedder, collection, catalogue: own }) => ({
-              ...{ id: version.id, embedder, collection, catalogue: own },
+              id: version.id,
+              embedder,
+              collection,
+              catalogue: own,
             })),
             config,
             telemetry,

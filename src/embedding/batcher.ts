@@ -84,7 +84,13 @@ export function createBatcher(options: BatcherOptions): Batcher {
   const drain = createDrainRate(options.tokensPerMs);
   const mostTokens = Math.max(limits.maxQueueTokens, maxTokens);
   const bounds = createQueueBounds({
-    ...{ model, maxTokens, overload, entries, estimate, drain, interactive: lanes.interactive },
+    model,
+    maxTokens,
+    overload,
+    entries,
+    estimate,
+    drain,
+    interactive: lanes.interactive,
     limits: { ...limits, maxQueueTokens: mostTokens },
   });
   const turn = bulkShare.join({

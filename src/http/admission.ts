@@ -68,7 +68,10 @@ export function createAdmission({ config, observation, identify, onAnswered }: A
       });
       return {
         facts: {
-          ...{ requestId: request.id, signal: deadline.signal, deadline: deadline.at, log: seen.log },
+          requestId: request.id,
+          signal: deadline.signal,
+          deadline: deadline.at,
+          log: seen.log,
           ...identify(request),
         },
         run: (work) => deadline.limit(context.with(seen.context, work)),

@@ -53,7 +53,10 @@ export function openBucket(config: BucketConfig): Bucket {
         await connected()
       ).send(
         new ListObjectsV2Command({
-          ...{ Bucket: bucket, Prefix: start, Delimiter: delimiter, ContinuationToken: token },
+          Bucket: bucket,
+          Prefix: start,
+          Delimiter: delimiter,
+          ContinuationToken: token,
         }),
       );
       yield {

@@ -56,12 +56,19 @@ export async function loadAside(
   const { maxBatchTexts, maxBatchTokens, runTokens } = tuning;
   const embedding = {
     ...config.embedding,
-    ...{ threads: 1, intraOpThreads: 1, maxBatchTexts, maxBatchTokens, runTokens },
+    threads: 1,
+    intraOpThreads: 1,
+    maxBatchTexts,
+    maxBatchTokens,
+    runTokens,
   };
   const pool = createOnnxPool({ config: embedding, telemetry, nice: NICEST });
   try {
     const embedder = await createLocalEmbedder({
-      ...{ bundle, pool, cache, telemetry },
+      bundle,
+      pool,
+      cache,
+      telemetry,
       config: { ...config, embedding },
     });
     return {

@@ -69,8 +69,10 @@ export async function backfill(options: BackfillOptions): Promise<BackfillSummar
   const again = <T>(work: () => Promise<T>): Promise<T> => withRetry(BULK_RETRY, signal, work);
   const pace = createPace(options);
   const bulk = createBulkEmbedder(paced(embedder, pace, options.share), {
-    ...{ maxTexts: options.maxTexts, maxTokens: MAX_WAITING_TOKENS },
-    ...{ retry: BULK_RETRY, giveUp: signal },
+    maxTexts: options.maxTexts,
+    maxTokens: MAX_WAITING_TOKENS,
+    retry: BULK_RETRY,
+    giveUp: signal,
   });
   const ledger = createLedger({ bulk, catalogue, collection: target, again });
   const started = performance.now();
@@ -79,7 +81,8 @@ export async function backfill(options: BackfillOptions): Promise<BackfillSummar
   const refused = new Map<string, string>();
   let [done, embedded, removed] = [0, 0, 0];
   const progress = (): BackfillProgress => ({
-    ...{ done, embedded },
+    done,
+    embedded,
     total: Math.max(total, done),
     rate: done / Math.max(0.001, seconds()),
   });

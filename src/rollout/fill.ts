@@ -54,7 +54,12 @@ export async function fill(request: FillRequest, options: FillOptions): Promise<
   const { close, ...items } = await embedderOf(to, options);
   const once = (): Promise<BackfillSummary> =>
     backfill({
-      ...{ ...items, batchSize: settings.batchSize, catalogue: to.catalogue, shard, share, signal },
+      ...items,
+      batchSize: settings.batchSize,
+      catalogue: to.catalogue,
+      shard,
+      share,
+      signal,
       ...(busy !== undefined && { busy }),
       source: from.collection,
       target: to.collection,

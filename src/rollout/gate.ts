@@ -134,8 +134,14 @@ export async function runGate(options: GateOptions): Promise<GateReport> {
 /** What the shared state keeps of a report. */
 export function summaryOf({ at, candidate, baseline, pairs, digest, ...report }: GateReport): GateSummary {
   return {
-    ...{ at, digest, against: baseline.version, passed: report.passed, failures: [...report.failures] },
-    ...{ candidateDigest: candidate.digest, baselineDigest: baseline.digest, pairsDigest: pairs.digest },
+    at,
+    digest,
+    against: baseline.version,
+    passed: report.passed,
+    failures: [...report.failures],
+    candidateDigest: candidate.digest,
+    baselineDigest: baseline.digest,
+    pairsDigest: pairs.digest,
     relativeAccuracy: report.relativeAccuracy,
   };
 }
@@ -198,8 +204,12 @@ function sideOf(
   const { ms } = answers;
   return {
     calibration: calibrate(answers, pairs),
-    ...{ version: version.id, digest: version.digest, dimension: embedder.model.dimension, accuracy },
-    ...{ medianMs: quantile(ms, 0.5), p95Ms: quantile(ms, 0.95) },
+    version: version.id,
+    digest: version.digest,
+    dimension: embedder.model.dimension,
+    accuracy,
+    medianMs: quantile(ms, 0.5),
+    p95Ms: quantile(ms, 0.95),
   };
 }
 

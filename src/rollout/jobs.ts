@@ -115,7 +115,9 @@ export function createJobs(options: JobsOptions): Jobs {
   ): Promise<Comparison> => {
     const to = await loaded(id, signal);
     const comparison = await verify({
-      ...{ catalogue: to.catalogue, signal, onProgress },
+      catalogue: to.catalogue,
+      signal,
+      onProgress,
       source: from.collection,
       target: to.collection,
     });
@@ -140,7 +142,9 @@ export function createJobs(options: JobsOptions): Jobs {
   ): Promise<BackfillSummary> =>
     fill(
       {
-        ...{ ...request, from, to },
+        ...request,
+        from,
+        to,
         compare: () => compare(to.version.id, from, { actor, signal: request.signal }),
       },
       { ...options, settings: config.rollout.backfill },
@@ -179,7 +183,9 @@ export function createJobs(options: JobsOptions): Jobs {
       if ((await candidate.collection.count()) === 0)
         throw refusal(`${id} has no items yet: run \`kindred models backfill ${id}\``);
       const report = await runGate({
-        ...{ candidate, baseline, signal },
+        candidate,
+        baseline,
+        signal,
         settings: config.rollout.gate,
         ...gate,
       });

@@ -92,7 +92,10 @@ async function nameVersions(replica: Replica, versions: readonly string[]): Prom
     if (replica.state.versions[id] === undefined)
       await replica.change((state) =>
         addVersion(state, {
-          ...{ version: id, action: 'add', who: 'kindred.yaml', why: 'it is in models.versions' },
+          version: id,
+          action: 'add',
+          who: 'kindred.yaml',
+          why: 'it is in models.versions',
           at: new Date(),
         }),
       );

@@ -23,7 +23,10 @@ export function backfillProgress(shards: Readonly<Record<string, ShardProgress>>
   const rate = sum((shard) => (shard.finished ? 0 : shard.rate));
   const finished = all.every((shard) => shard.finished) && names.length >= shardsOf(names[0] ?? '');
   return {
-    ...{ done, total, rate, finished },
+    done,
+    total,
+    rate,
+    finished,
     secondsLeft: finished ? 0 : rate > 0 ? Math.ceil((total - done) / rate) : null,
   };
 }

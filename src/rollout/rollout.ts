@@ -85,13 +85,18 @@ export function createRollout({
   now = () => new Date(),
 }: RolloutOptions): Rollout {
   const changeOf = (version: string, action: string, { who, why }: Actor): Change => ({
-    ...{ version, action, who, why },
+    version,
+    action,
+    who,
+    why,
     at: now(),
   });
 
   const missingAt = (state: RolloutState, id: string): string | undefined =>
     gateFault(recordOf(state, id), {
-      ...{ id, stable: stableOf(state), digestOf },
+      id,
+      stable: stableOf(state),
+      digestOf,
       maxAgeMs: config.gate.maxAgeHours * 3_600_000,
       at: now(),
     });

@@ -45,7 +45,10 @@ export function createSlidingWindow(
 ): SlidingWindow {
   const partMs = windowMs / PARTS;
   const parts: Part[] = Array.from({ length: PARTS }, () => ({
-    ...{ number: -1, requests: 0, failed: 0, empty: 0 },
+    number: -1,
+    requests: 0,
+    failed: 0,
+    empty: 0,
     times: new Uint32Array(CLASSES),
   }));
   const current = (): Part | undefined => {

@@ -15,6 +15,14 @@ export function isOver({ versions }: RolloutState, id: string): boolean {
 
 /** What is known of a version that the shared state does not name: one of this gateway's config alone. */
 export const UNKNOWN: VersionRecord = {
-  ...{ state: 'added' as const, since: new Date(0).toISOString(), share: 0, sunsetAt: null, successor: null },
-  ...{ backfill: {}, verified: null, gate: null, calibration: null, trial: {} },
+  state: 'added' as const,
+  since: new Date(0).toISOString(),
+  share: 0,
+  sunsetAt: null,
+  successor: null,
+  backfill: {},
+  verified: null,
+  gate: null,
+  calibration: null,
+  trial: {},
 };

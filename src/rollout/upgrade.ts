@@ -56,7 +56,12 @@ export async function planUpgrade(id: string, options: UpgradeOptions): Promise<
   const texts = items - there;
   const { shadowMs, holdMs, shares } = settings.upgrade;
   return {
-    ...{ version: id, stable: stable.version.id, items, there, texts, rate },
+    version: id,
+    stable: stable.version.id,
+    items,
+    there,
+    texts,
+    rate,
     backfillSeconds: Math.ceil(texts / Math.max(rate, 0.001)),
     bytes: items * bytesEach,
     trialSeconds: Math.round((shadowMs + holdMs * shares.length) / 1000),
@@ -107,7 +112,8 @@ export async function upgrade(id: string, options: UpgradeOptions): Promise<void
   if (now().verified?.against !== stableOf(rollout.replica.state)) {
     onStep('backfill', 'begins');
     const { done, embedded, refused } = await jobs.backfill(id, {
-      ...{ actor, signal },
+      actor,
+      signal,
       onProgress: (progress) =>
         onStep('backfill', `${String(progress.done)} of ${String(progress.total)} items`),
     });

@@ -29,7 +29,8 @@ export function watched<Request extends PageRequest>(
       const page = await inner.page(request, retrieval);
       const empty = page.hits.length === 0 && !page.hasPreviousPage;
       note(page.model.version.id, {
-        ...{ failed: false, empty },
+        failed: false,
+        empty,
         // What was cached tells nothing about a version but how popular it is.
         ms: page.fresh ? performance.now() - started : null,
       });

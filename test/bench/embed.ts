@@ -84,7 +84,9 @@ async function benchThroughput(bench: EmbedBench): Promise<void> {
   const asked = { path: '/embed/v2', connections: FULL, body: () => embedBody(texts.short()) };
   const delays: number[] = [];
   await inTurns({
-    ...{ name: `texts of 4-12 words, ${FULL} connections`, target: 'ratio >= 0.85', against: SORTED },
+    name: `texts of 4-12 words, ${FULL} connections`,
+    target: 'ratio >= 0.85',
+    against: SORTED,
     through: async (share) => {
       await eventLoopDelayMs(server);
       const figure = await load(server, { ...asked, requests: 1_500 * share });

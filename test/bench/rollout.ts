@@ -30,7 +30,10 @@ export async function benchRollout(): Promise<void> {
     await story(cluster, load);
     await load.stop();
     report({
-      ...{ bench: 'rollout', name: 'failedRequests', unit: 'requests', target: '0' },
+      bench: 'rollout',
+      name: 'failedRequests',
+      unit: 'requests',
+      target: '0',
       value: load.answers.filter(({ error }) => error !== undefined).length,
       of: load.answers.length,
     });
@@ -70,9 +73,15 @@ async function story(cluster: Cluster, load: Load): Promise<void> {
           share,
         );
       report({
-        ...{ bench: 'rollout', name: `${figure} ${name}`, unit: 'ms', target: 'ratio <= 1.2' },
-        ...{ value: of(busy), baseline: of(quiet), against: 'no backfill' },
-        ...{ requests: busy.length, seconds },
+        bench: 'rollout',
+        name: `${figure} ${name}`,
+        unit: 'ms',
+        target: 'ratio <= 1.2',
+        value: of(busy),
+        baseline: of(quiet),
+        against: 'no backfill',
+        requests: busy.length,
+        seconds,
       });
     }
   };
@@ -120,8 +129,14 @@ async function story(cluster: Cluster, load: Load): Promise<void> {
   await cluster.admin('mutation { promoteModel(id: "v2") { id } }');
   const fresh = await hitRatio(cluster, 'v2', () => sleep(SECONDS * 1000));
   report({
-    ...{ bench: 'rollout', name: 'hit ratio after the switch', unit: 'share', target: 'within 0.05' },
-    ...{ value: fresh, baseline: old, against: 'before the switch', difference: fresh - old },
+    bench: 'rollout',
+    name: 'hit ratio after the switch',
+    unit: 'share',
+    target: 'within 0.05',
+    value: fresh,
+    baseline: old,
+    against: 'before the switch',
+    difference: fresh - old,
   });
 
   await cluster.admin('mutation { backfillModel(id: "v3") { id } }');
@@ -136,8 +151,11 @@ async function story(cluster: Cluster, load: Load): Promise<void> {
   await sleep(4_000);
   const last = Math.max(from, ...load.answers.filter(({ version }) => version === 'v3').map(({ at }) => at));
   report({
-    ...{ bench: 'rollout', name: 'from rollback to the last answer by the bad version', unit: 'ms' },
-    ...{ value: last - from, target: '<= 2000' },
+    bench: 'rollout',
+    name: 'from rollback to the last answer by the bad version',
+    unit: 'ms',
+    value: last - from,
+    target: '<= 2000',
   });
 }
 

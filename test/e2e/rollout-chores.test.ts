@@ -27,10 +27,15 @@ describe('what a gateway does for a rollout by itself', () => {
     cpSync(packageRoot('deploy/models/v1'), join(folder, 'models', 'v1'), { recursive: true });
     server = await startServer(
       {
-        ...{ data: join(folder, 'data'), 'models.folder': join(folder, 'models') },
-        ...{ 'models.versions': 'v1', 'models.stable': 'v1', 'store.adapter': 'memory' },
+        data: join(folder, 'data'),
+        'models.folder': join(folder, 'models'),
+        'models.versions': 'v1',
+        'models.stable': 'v1',
+        'store.adapter': 'memory',
         // A tenth of a second.
-        ...{ 'rollout.watch': 'true', 'rollout.sunsetDays': '0.0000012', 'embedding.threads': '1' },
+        'rollout.watch': 'true',
+        'rollout.sunsetDays': '0.0000012',
+        'embedding.threads': '1',
       },
       { KINDRED_ADMIN_TOKEN: TOKEN },
     );

@@ -31,8 +31,12 @@ afterEach(async () => {
 });
 
 const flags = (): Record<string, string> => ({
-  ...{ data: join(folder, 'data'), 'models.folder': join(folder, 'models'), 'embedding.threads': '1' },
-  ...{ 'models.versions': 'v1', 'models.stable': 'v1', 'rollout.pollMs': '100' },
+  data: join(folder, 'data'),
+  'models.folder': join(folder, 'models'),
+  'embedding.threads': '1',
+  'models.versions': 'v1',
+  'models.stable': 'v1',
+  'rollout.pollMs': '100',
 });
 const start = async (more: Record<string, string> = {}): Promise<RunningServer> =>
   (server = await startServer({ ...flags(), ...more }, { KINDRED_ADMIN_TOKEN: TOKEN }));

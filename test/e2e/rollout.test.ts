@@ -166,7 +166,9 @@ describe.skipIf(reason !== undefined)(
       const { modelHistory } = await cluster.admin('{ modelHistory(first: 1) { who action version why } }');
       expect(modelHistory).toMatchObject([
         {
-          ...{ who: 'guardrail', action: 'rollback', version: 'v3' },
+          who: 'guardrail',
+          action: 'rollback',
+          version: 'v3',
           why: expect.stringMatching(/of their first hits in common/) as string,
         },
       ]);
