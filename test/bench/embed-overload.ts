@@ -62,6 +62,16 @@ async function overload({ server, texts }: EmbedBench, each: (typeof CASES)[numb
     errors: flood.errors,
     rssMB,
   });
+  // What a server does that has its cores for itself: here the clients take some of them, and more of them the more they ask.
+  const perCpuSecond = (of: Load): number => 1_000 / of.cpuMs;
+  report({
+    ...common,
+    name: `${name}: answered by CPU time of the server`,
+    value: perCpuSecond(flood),
+    unit: 'texts/CPU-s',
+    baseline: mean(perCpuSecond),
+    target: 'ratio >= 0.9',
+  });
   report({
     ...common,
     name: `${name}: p99 of those answered`,
