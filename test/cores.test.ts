@@ -83,10 +83,10 @@ function makeGroup(): string | undefined {
   const group = `/sys/fs/cgroup/cpu/kindred-test-${String(process.pid)}`;
   try {
     mkdirSync(group);
-    writeFileSync(`${group}/cpu.cfs_period_us`, '100000');
-    writeFileSync(`${group}/cpu.cfs_quota_us`, '75000');
-    return group;
   } catch {
     return undefined;
   }
+  writeFileSync(`${group}/cpu.cfs_period_us`, '100000');
+  writeFileSync(`${group}/cpu.cfs_quota_us`, '75000');
+  return group;
 }
