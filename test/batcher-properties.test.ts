@@ -24,7 +24,7 @@ describe('any interleaving of arrivals, departures, deadlines, deaths and overlo
         expect(batcher.queued()).toBe(0);
         await batcher.close();
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
   });
 
@@ -44,7 +44,7 @@ describe('any interleaving of arrivals, departures, deadlines, deaths and overlo
           if (caller.lane === 'interactive') expect(caller.overtaken).toBeLessThanOrEqual(1);
         await batcher.close();
       }),
-      { numRuns: 200 },
+      { numRuns: 100 },
     );
   });
 
@@ -78,7 +78,7 @@ describe('any interleaving of arrivals, departures, deadlines, deaths and overlo
         expect(batcher.queued()).toBe(0);
         await batcher.close();
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     );
     // Else nothing of the above was seen.
     expect(refused).toBeGreaterThan(0);

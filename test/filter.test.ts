@@ -96,7 +96,7 @@ const filters = fc.letrec<{ filter: Filter }>((tie) => ({
     leaf,
     fc.record({
       kind: fc.constantFrom('and' as const, 'or' as const),
-      filters: fc.array(tie('filter'), { maxLength: 3 }),
+      filters: fc.array(tie('filter'), { maxLength: 3, size: 'small' }),
     }),
     fc.record({ kind: fc.constant('not' as const), filter: tie('filter') }),
   ),

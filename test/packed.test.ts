@@ -61,7 +61,7 @@ describe('v2 packed, as the CPU runs it', () => {
           expect([a.tokens, a.truncated]).toEqual([b.tokens, b.truncated]);
         });
       }),
-      { numRuns: 8 },
+      { numRuns: 4 },
     );
   });
 
