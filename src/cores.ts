@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 
-/** Where Linux mounts the tree of control groups that limits CPU time: version 2, then 1. */
-const MOUNTS = ['sys/fs/cgroup', 'sys/fs/cgroup/cpu'] as const;
+/** Where Linux mounts the tree of control groups that may limit CPU time, by their version. */
+const MOUNTS = { v1: 'sys/fs/cgroup/cpu', v2: 'sys/fs/cgroup' } as const;
 
 /**
  * Cores that this process may use, whole ones, at least 1: those that it is bound to, and no more than its control groups give it time for,
@@ -18,19 +18,16 @@ export function availableCores(quota = cpuQuota()): number {
  * where the system's files are. See "CPU Interface Files" in Linux' cgroup-v2.rst and sched-bwc.rst.
  */
 export function cpuQuota(root = '/'): number {
-  // A line is `number:controllers:path`; version 2 has no controllers in it.
-  const groups = (read(join(root, 'proc/self/cgroup')) ?? '')
-    .split('\n')
-    .map((line) => /^\d+:([^:]*):(.*)$/.exec(line))
-    .filter((group) => group?.[1] === '' || group?.[1]?.split(',').includes('cpu'))
-    .map((group) => group?.[2] ?? '/');
   let quota = Infinity;
-  for (const group of groups) {
+  for (const line of (read(join(root, 'proc/self/cgroup')) ?? '').split('\n')) {
+    // `number:controllers:path`; version 2 names no controllers.
+    const [, controllers, group = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];
+    if (controllers !== '' && !controllers?.split(',').includes('cpu')) continue;
+    const mount = join(root, controllers === '' ? MOUNTS.v2 : MOUNTS.v1);
     const names = group.split('/').filter((name) => name !== '');
     // What is above a group limits it, too. In a container the path may be the host's, of which only the top is mounted.
     for (let depth = names.length; depth >= 0; depth--)
-      for (const mount of MOUNTS)
-        quota = Math.min(quota, limitOf(join(root, mount, ...names.slice(0, depth))));
+      quota = Math.min(quota, limitOf(join(mount, ...names.slice(0, depth))));
   }
   return quota;
 }

@@ -45,6 +45,15 @@ describe('the CPU quota of a process', () => {
     expect(system(files)).toBe(2);
   });
 
+  it('is not that of a group of one version whose name the process has in the other', () => {
+    const files = {
+      'proc/self/cgroup': '1:cpu:/\n0::/shop\n',
+      'sys/fs/cgroup/cpu/shop/cpu.cfs_quota_us': '50000\n',
+      'sys/fs/cgroup/cpu/shop/cpu.cfs_period_us': '100000\n',
+    };
+    expect(system(files)).toBe(Infinity);
+  });
+
   it('is Infinity without a limit, and where there are no control groups', () => {
     expect(system({})).toBe(Infinity);
     const files = {

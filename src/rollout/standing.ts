@@ -1,4 +1,4 @@
-import { type RolloutState, type VersionRecord, candidateOf } from './state.js';
+import { type RolloutState, candidateOf, firstRecord } from './state.js';
 
 /** The share of the version on trial, 0 to 1. */
 export function trafficOf(state: RolloutState): number {
@@ -14,15 +14,4 @@ export function isOver({ versions }: RolloutState, id: string): boolean {
 }
 
 /** What is known of a version that the shared state does not name: one of this gateway's config alone. */
-export const UNKNOWN: VersionRecord = {
-  state: 'added' as const,
-  since: new Date(0).toISOString(),
-  share: 0,
-  sunsetAt: null,
-  successor: null,
-  backfill: {},
-  verified: null,
-  gate: null,
-  calibration: null,
-  trial: {},
-};
+export const UNKNOWN = firstRecord('added', new Date(0));

@@ -73,7 +73,8 @@ export interface FirstVersions {
   readonly candidate: string | null;
 }
 
-function firstRecord(state: VersionState, at: Date): VersionRecord {
+/** What is known of a version that has just come into `state`. */
+export function firstRecord(state: VersionState, at: Date): VersionRecord {
   return {
     state,
     since: at.toISOString(),
